@@ -1,0 +1,1 @@
+"""What runs Floyo: the local stack, images, manifests and templates."""
