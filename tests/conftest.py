@@ -1,0 +1,34 @@
+"""Fixtures for all tests, and the marks that follow from which fixtures a test asks for."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.fixtures import keeper
+
+pytest_plugins = ["tests.fixtures.servers"]
+
+INTEGRATION = frozenset({"postgres", "valkey", "database", "session", "redis"})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the run before any worker starts, so that all of them share one server."""
+    if not hasattr(config, "workerinput"):
+        os.environ[keeper.RUN] = str(os.getpid())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind; the servers ended when their last worker did."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(keeper.run_folder(), ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark a test `e2e` when it asks for a stack, `integration` when it asks for a server."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        if "stack" in names:
+            item.add_marker("e2e")
+        elif names & INTEGRATION or any(name.startswith("service") for name in names):
+            item.add_marker("integration")
