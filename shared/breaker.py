@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from aiobreaker.circuitbreaker import CircuitBreaker
-from aiobreaker.listener import CircuitBreakerListener
 from aiobreaker.state import CircuitBreakerError, CircuitBreakerState
 
 from shared import errors
@@ -31,20 +30,12 @@ _NEVER: Final = timedelta(days=36_500)
 
 
 def blames_dependency(error: Exception) -> bool:
-    """Tell whether an error says that the dependency is ill; problems of 4xx say that the caller was wrong."""
+    """Tell whether an error says that the dependency is ill: `retryable` decides, then a status outside 4xx."""
+    retryable = getattr(error, "extensions", {}).get("retryable")
+    if isinstance(retryable, bool):
+        return retryable
     status = getattr(error, "status", None)
     return not (isinstance(status, int) and _CLIENT_ERROR <= status < _SERVER_ERROR)
-
-
-class _Reporter(CircuitBreakerListener):
-    """Hands each change of state on."""
-
-    def __init__(self, name: str, observer: Observer) -> None:
-        self._name = name
-        self._observer = observer
-
-    def state_change(self, breaker: Any, old: Any, new: Any) -> None:  # noqa: ARG002  # aiobreaker's signature
-        self._observer(self._name, _STATES[old.state], _STATES[new.state])
 
 
 class Breaker:
@@ -73,8 +64,8 @@ class Breaker:
         self._reopens_at = 0.0
         self._probing = False
         self._era = 0
-        listeners = [_Reporter(name, observer)] if observer else []
-        self._inner: Any = CircuitBreaker(fail_max=fail_max, timeout_duration=_NEVER, listeners=listeners)
+        self._observer = observer
+        self._inner: Any = CircuitBreaker(fail_max=fail_max, timeout_duration=_NEVER)
 
     @property
     def state(self) -> State:
@@ -130,7 +121,7 @@ class Breaker:
         self._probing = True
         if self.state == "open":
             self._inner.half_open()
-            self._era += 1
+            self._changed("open")
         return True
 
     def _record(self, era: int, error: Exception | None) -> None:
@@ -146,6 +137,11 @@ class Breaker:
         with contextlib.suppress(CircuitBreakerError, *([type(error)] if error else [])):
             self._inner.call(outcome)
         if self.state != before:
-            self._era += 1
-            if self.state == "open":
-                self._reopens_at = self._clock() + self._reset
+            self._changed(before)
+
+    def _changed(self, before: State) -> None:
+        self._era += 1
+        if self.state == "open":
+            self._reopens_at = self._clock() + self._reset
+        if self._observer:
+            self._observer(self.name, before, self.state)
