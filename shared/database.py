@@ -1,0 +1,147 @@
+"""PostgreSQL: two pools a process, sessions that commit before anybody is answered, faults turned into 503."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy
+from asyncpg import exceptions
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from shared import errors
+
+POOL_TIMEOUT = 2.0
+CONNECT_TIMEOUT = 2.0
+COMMAND_TIMEOUT = 10.0
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+# Classes of SQLSTATE that say "the server, not the statement": connection, resources, operator, system, and conflicts.
+_TRANSIENT = re.compile(r"^(08|53|57|58|40|25006|55P03|25P0[23])")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """What a pool holds at one moment."""
+
+    size: int
+    checked_out: int
+    waiting: int
+
+
+def metadata() -> sqlalchemy.MetaData:
+    """An empty schema whose constraints are named by rule, so that every migration can drop them."""
+    return sqlalchemy.MetaData(naming_convention=_NAMING)
+
+
+class Database:
+    """The two roles of a service: `session` under row-level security, `system` for tails and sweepers."""
+
+    def __init__(self, url: str, system_url: str, *, pool_size: int = 5, instance: str = "floyo") -> None:
+        self.api_engine = _engine(url, pool_size, instance)
+        self.system_engine = _engine(system_url, pool_size, instance)
+        self._api = async_sessionmaker(self.api_engine, expire_on_commit=False)
+        self._system = async_sessionmaker(self.system_engine, expire_on_commit=False)
+        self.waiting = 0
+
+    @asynccontextmanager
+    async def session(self, organization_id: UUID | None) -> AsyncIterator[AsyncSession]:
+        """One transaction that sees one organisation's rows, or none; commits on leaving, rolls back on error."""
+        async with self._transaction(self._api) as session:
+            if organization_id is not None:
+                await set_organization(session, organization_id)
+            yield session
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[AsyncSession]:
+        """One transaction that sees every organisation's rows; commits on leaving, rolls back on error."""
+        async with self._transaction(self._system) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _transaction(self, maker: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+        with translated():
+            async with maker() as session:
+                self.waiting += 1
+                try:
+                    await session.connection()
+                finally:
+                    self.waiting -= 1
+                yield session
+                await session.commit()
+
+    def figures(self) -> PoolFigures:
+        """Size, connections in use, and tasks that wait for one, over both roles."""
+        pools: list[Any] = [self.api_engine.pool, self.system_engine.pool]
+        return PoolFigures(
+            size=sum(pool.size() for pool in pools),
+            checked_out=sum(pool.checkedout() for pool in pools),
+            waiting=self.waiting,
+        )
+
+    async def ping(self) -> None:
+        """Raises Unavailable unless PostgreSQL answers."""
+        async with self.system() as session:
+            await session.execute(sqlalchemy.text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.api_engine.dispose()
+        await self.system_engine.dispose()
+
+
+async def set_organization(session: AsyncSession, organization_id: UUID) -> None:
+    """Opens one organisation's rows to the transaction."""
+    await session.execute(
+        sqlalchemy.text("SELECT set_config('floyo.organization', :id, true)"), {"id": str(organization_id)}
+    )
+
+
+def _engine(url: str, pool_size: int, instance: str) -> AsyncEngine:
+    return create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT,
+        pool_use_lifo=True,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT,
+            "command_timeout": COMMAND_TIMEOUT,
+            "server_settings": {"application_name": instance},
+        },
+    )
+
+
+class translated:  # noqa: N801  # reads as a statement: `with translated():`
+    """Turns faults of the pool, the connection and the server into Unavailable; other errors pass."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None and is_transient(error):
+            raise errors.Unavailable(
+                "database-unavailable", "The database cannot answer now; nothing was changed."
+            ) from error
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the database, not the statement, is at fault."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        return (
+            isinstance(error, InterfaceError) or error.connection_invalidated or bool(_TRANSIENT.match(state or "08"))
+        )
+    if isinstance(error, exceptions.PostgresError):
+        return bool(_TRANSIENT.match(error.sqlstate or ""))
+    return isinstance(error, PoolTimeout | exceptions.InterfaceError | ConnectionError | TimeoutError)

@@ -1,0 +1,139 @@
+"""Probes: liveness looks at nothing, readiness at this instance alone, detailed at every component."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from shared import errors, metrics, migrate
+from shared.deps import ServiceDep
+from shared.service import Service
+
+
+def readiness_router() -> APIRouter:
+    """The one probe that answers on both ports."""
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route("/health/readiness", readiness, methods=["GET", "HEAD"])
+    return router
+
+
+def internal_router() -> APIRouter:
+    """Every probe and the metrics, for the internal port."""
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route("/health/liveness", liveness)
+    router.add_api_route("/health/readiness", readiness)
+    router.add_api_route("/health/startup", startup)
+    router.add_api_route("/health/detailed", detailed)
+    router.add_api_route("/health/migrations", migrations)
+    router.add_api_route("/metrics", render_metrics)
+    return router
+
+
+async def liveness() -> dict[str, str]:
+    """Alive as long as the event loop turns."""
+    return {"status": "ok"}
+
+
+async def readiness(service: ServiceDep, response: Response) -> dict[str, Any]:
+    """503 while draining, unmigrated or starved of its own pool; a shared fault leaves it ready."""
+    reason = await _fault(service)
+    if reason is not None:
+        response.status_code = 503
+        return {"status": "unready", "reason": reason}
+    return {"status": "ready"}
+
+
+async def startup(service: ServiceDep, response: Response) -> dict[str, str]:
+    """503 until the schema is the one this code was written for."""
+    if not await _is_migrated(service):
+        response.status_code = 503
+        return {"status": "starting"}
+    return {"status": "started"}
+
+
+async def migrations(service: ServiceDep) -> dict[str, Any]:
+    """The revision of the database and the one this code needs."""
+    wanted = migrate.head(service.name)
+    found = await migrate.current(service.database)
+    return {"status": "ok" if found == wanted else "behind", "current": found, "head": wanted}
+
+
+async def detailed(service: ServiceDep) -> dict[str, Any]:
+    """Every component with its state and figures; `degraded` when one is not ok."""
+    components = {
+        "database": await _measure(service.database.ping),
+        "pool": _pool(service),
+        "migrations": await _component(lambda: migrations(service)),
+        "redis": await _measure(lambda: _ping_redis(service)),
+        "revocations": {"status": "silent" if service.verifier.feed_silent else "ok"},
+        "loops": {
+            "status": "ok" if not any(task.done() for task in service.loops.values()) else "ended",
+            "running": sorted(name for name, task in service.loops.items() if not task.done()),
+        },
+    }
+    good = all(component["status"] == "ok" for component in components.values())
+    return {
+        "status": "ok" if good else "degraded",
+        "service": service.name,
+        "instance": service.settings.instance,
+        "draining": service.draining,
+        "components": components,
+    }
+
+
+async def render_metrics(service: ServiceDep) -> Response:
+    """Prometheus exposition."""
+    figures = service.database.figures()
+    metrics.POOL.labels("size").set(figures.size)
+    metrics.POOL.labels("checked_out").set(figures.checked_out)
+    metrics.POOL.labels("waiting").set(figures.waiting)
+    return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
+
+
+async def _fault(service: Service) -> str | None:
+    if service.draining:
+        return "draining"
+    if service.migrated:
+        return None
+    try:
+        return None if await _is_migrated(service) else "migrations"
+    except errors.Unavailable:
+        return "migrations unknown"
+
+
+async def _is_migrated(service: Service) -> bool:
+    if not service.migrated:
+        service.migrated = await migrate.current(service.database) == migrate.head(service.name)
+    return service.migrated
+
+
+def _pool(service: Service) -> dict[str, Any]:
+    figures = service.database.figures()
+    return {
+        "status": "ok" if figures.waiting == 0 else "waiting",
+        "size": figures.size,
+        "checked_out": figures.checked_out,
+        "waiting": figures.waiting,
+        "utilisation": round(figures.checked_out / figures.size, 3) if figures.size else 0.0,
+    }
+
+
+async def _ping_redis(service: Service) -> None:
+    await service.redis.ping()
+
+
+async def _measure(probe: Callable[[], Awaitable[None]]) -> dict[str, Any]:
+    async def timed() -> dict[str, Any]:
+        started = time.perf_counter()
+        await probe()
+        return {"status": "ok", "milliseconds": round((time.perf_counter() - started) * 1000, 2)}
+
+    return await _component(timed)
+
+
+async def _component(probe: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    try:
+        return await probe()
+    except Exception as error:  # noqa: BLE001  # a probe names what is broken, whatever it is
+        return {"status": "down", "error": type(error).__name__}

@@ -1,0 +1,212 @@
+"""Who is calling: people and API keys by auth's proofs, siblings by short service tokens."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+import jwt
+
+from shared import crypto, errors, ids, log
+from shared.policy import PERMISSIONS, ROLES, Role, granted
+
+ALGORITHM = "EdDSA"
+ACCESS_TYPE = "at+jwt"
+AUDIENCE = "floyo"
+KEY_PREFIX = "floyo_"
+MAX_TOKEN_LENGTH = 8_192
+CACHE_SIZE = 10_000
+KEYS_MAX_AGE = 60.0
+KEYS_MIN_AGE = 2.0
+POLL_SECONDS = 2.0
+FEED_SILENT_SECONDS = 30.0
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified caller, acting in exactly one organisation."""
+
+    kind: Literal["user", "api_key"]
+    organization_id: UUID
+    permissions: frozenset[str]
+    expires_at: float
+    issued_at: float
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    key_id: UUID | None = None
+    role: Role | None = None
+    platform_admin: bool = False
+
+    def may(self, permission: str) -> bool:
+        """Whether the caller holds a permission of `shared/policy.py`."""
+        return permission in self.permissions
+
+    @property
+    def subject(self) -> str:
+        """`user:<id>` or `api_key:<id>`, for records of who did something."""
+        return f"{self.kind}:{self.user_id or self.key_id}"
+
+
+class IdentitySource(Protocol):
+    """Where proofs are checked: auth itself, or auth's internal port."""
+
+    async def jwks(self) -> dict[str, Any]:
+        """The JSON Web Key Set in force."""
+
+    async def api_key(self, digest: str) -> dict[str, Any] | None:
+        """{id, organization_id, scopes, expires_at} of the key with this SHA-256 in hexadecimal, or None."""
+
+    async def revocations(self, after: int) -> dict[str, Any]:
+        """{items: [{position, kind, id, at}], next} after a position; a negative position asks for the present end."""
+
+
+class Verifier:
+    """Turns bearer tokens into principals; remembers what it verified until expiry or revocation."""
+
+    def __init__(self, source: IdentitySource, issuer: str) -> None:
+        self._source = source
+        self._issuer = issuer
+        self._keys: dict[str, Any] = {}
+        self._keys_at = float("-inf")
+        self._cache: OrderedDict[str, Principal] = OrderedDict()
+        self._revoked: dict[tuple[str, str], float] = {}
+        self._position = -1
+        self.feed_seen_at = time.monotonic()
+
+    @property
+    def feed_silent(self) -> bool:
+        """Whether revocations have not been heard of for too long to admit unknown keys."""
+        return time.monotonic() - self.feed_seen_at > FEED_SILENT_SECONDS
+
+    async def verify(self, token: str) -> Principal:
+        """The principal of an access token or API key; raises Unauthorized or Unavailable."""
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise _invalid()
+        known = self._cache.get(token)
+        if known is not None and known.expires_at > time.time() and not self._is_revoked(known):
+            self._cache.move_to_end(token)
+            return known
+        self._cache.pop(token, None)
+        fresh = await (self._from_key(token) if token.startswith(KEY_PREFIX) else self._from_token(token))
+        if self._is_revoked(fresh):
+            raise _invalid()
+        self._remember(token, fresh)
+        return fresh
+
+    async def follow(self) -> None:
+        """Polls the revocation feed for ever; a loop of every process that verifies."""
+        while True:
+            try:
+                await self.poll()
+            except errors.FloyoError as error:
+                _log.warning("revocation-feed-silent", problem=error.slug)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def poll(self) -> None:
+        """Reads the feed once from where it was left."""
+        answer = await self._source.revocations(self._position)
+        for item in answer["items"]:
+            self._revoked[(item["kind"], item["id"])] = float(item["at"])
+        self._position = int(answer["next"])
+        self.feed_seen_at = time.monotonic()
+
+    def _is_revoked(self, principal: Principal) -> bool:
+        if not self._revoked:
+            return False
+        subjects = (
+            ("user", principal.user_id),
+            ("session", principal.session_id),
+            ("organization", principal.organization_id),
+            ("api_key", principal.key_id),
+            ("member", f"{principal.organization_id}:{principal.user_id}"),
+        )
+        return any(
+            principal.issued_at <= self._revoked.get((kind, str(subject)), float("-inf"))
+            for kind, subject in subjects
+            if subject is not None
+        )
+
+    def _remember(self, token: str, principal: Principal) -> None:
+        self._cache[token] = principal
+        while len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
+
+    async def _from_key(self, token: str) -> Principal:
+        if self.feed_silent:
+            raise errors.Unavailable("identity-unavailable", "API keys cannot be checked now.")
+        found = await self._source.api_key(crypto.digest(token).hex())
+        if found is None:
+            raise _invalid()
+        return Principal(
+            kind="api_key",
+            organization_id=UUID(found["organization_id"]),
+            permissions=granted(frozenset(found["scopes"])),
+            expires_at=found["expires_at"] or time.time() + 3_600,
+            issued_at=time.time(),
+            key_id=UUID(found["id"]),
+        )
+
+    async def _from_token(self, token: str) -> Principal:
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") != ALGORITHM or header.get("typ") != ACCESS_TYPE or "crit" in header:
+                raise _invalid()
+            claims = jwt.decode(
+                token,
+                await self._key(str(header.get("kid"))),
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=self._issuer,
+                options={"require": ["exp", "iat", "sub", "org", "role", "sid"]},
+            )
+            return _principal(claims)
+        except (jwt.PyJWTError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            raise _invalid() from None
+
+    async def _key(self, kid: str) -> Any:
+        age = time.monotonic() - self._keys_at
+        if age > KEYS_MAX_AGE or (kid not in self._keys and age > KEYS_MIN_AGE):
+            await self._load_keys()
+        if kid not in self._keys:
+            raise _invalid()
+        return self._keys[kid]
+
+    async def _load_keys(self) -> None:
+        try:
+            document = await self._source.jwks()
+        except errors.Unavailable:
+            if not self._keys:
+                raise
+            return  # keys already known stay good while auth is away
+        self._keys = {key["kid"]: crypto.public_key(key["x"]) for key in document["keys"]}
+        self._keys_at = time.monotonic()
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    role = claims["role"]
+    if role not in ROLES:
+        raise _invalid()
+    return Principal(
+        kind="user",
+        organization_id=UUID(claims["org"]),
+        permissions=PERMISSIONS[role],
+        expires_at=float(claims["exp"]),
+        issued_at=float(claims["iat"]),
+        user_id=UUID(claims["sub"]),
+        session_id=UUID(claims["sid"]),
+        role=role,
+        platform_admin=claims.get("adm") is True,
+    )
+
+
+def _invalid() -> errors.Unauthorized:
+    return errors.Unauthorized("invalid-token", "The token is missing, expired, revoked or not ours.")
+
+
+def new_token_id() -> str:
+    """A fresh `jti`."""
+    return str(ids.new())

@@ -1,0 +1,54 @@
+"""The inbox: messages of siblings arrive here, each applied once."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import clock, errors, tracing
+from shared.deps import SystemSession, called_by
+from shared.messages import SERVICES, Handler
+
+
+class Envelope(BaseModel):
+    """What the relay posts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    type: str
+    version: int
+    trace_id: str
+    body: dict[str, Any]
+
+
+def router(inbox: sa.Table, handlers: Mapping[str, Handler]) -> APIRouter:
+    """`POST /internal/messages`: effect and inbox row are one commit, so that a repeated delivery changes nothing."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.post("/internal/messages", dependencies=[called_by(*SERVICES)])
+    async def receive(envelope: Envelope, session: SystemSession) -> dict[str, bool]:
+        tracing.resume(envelope.trace_id)
+        handler = handlers.get(envelope.type)
+        if handler is None:
+            raise errors.Invalid("unknown-message", f"Nobody here reads {envelope.type}.")
+        return {"applied": await _apply_once(session, inbox, envelope, handler)}
+
+    return routes
+
+
+async def _apply_once(session: AsyncSession, inbox: sa.Table, envelope: Envelope, handler: Handler) -> bool:
+    statement = insert(inbox).values(id=envelope.id, received_at=clock.now()).on_conflict_do_nothing()
+    if (await session.execute(statement.returning(inbox.c.id))).first() is None:
+        return False
+    try:
+        reading = handler.reading.model_validate(envelope.body)
+    except ValidationError as error:
+        raise errors.Invalid("unreadable-message", f"{envelope.type}: {error.error_count()} wrong fields.") from None
+    await handler.apply(session, reading)
+    return True

@@ -1,0 +1,85 @@
+"""arq as a wake-up call: jobs carry nothing but a name, PostgreSQL says what is due."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgpack
+from arq.connections import ArqRedis, RedisSettings
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from shared import log
+
+WAKE_MILLISECONDS = 1_000
+KEEP_MILLISECONDS = 60_000
+RETRIES = 30
+
+_log = log.get(__name__)
+
+
+def queue_name(service: str) -> str:
+    """Each service's own queue: arq's default one is global, and the wrong worker would take the job."""
+    return f"floyo:{service}:queue"
+
+
+def flag(service: str) -> str:
+    """The key that says a wake-up is already under way."""
+    return f"floyo:{service}:wake"
+
+
+async def wake(redis: Redis, service: str, job: str) -> bool:
+    """Enqueues one wake-up unless one is pending; False when Redis is away, since sweeping will do."""
+    try:
+        if await redis.set(flag(service), b"1", nx=True, px=WAKE_MILLISECONDS):
+            producer = ArqRedis(
+                redis.connection_pool,
+                job_serializer=serialize,
+                job_deserializer=deserialize,
+                default_queue_name=queue_name(service),
+                expires_extra_ms=KEEP_MILLISECONDS,
+            )
+            await producer.enqueue_job(job)
+    except (RedisError, OSError, TimeoutError) as error:
+        _log.warning("wake-up-not-sent", queue=queue_name(service), error=type(error).__name__)
+        return False
+    return True
+
+
+async def awake(redis: Redis, service: str) -> None:
+    """Lowers the flag, before claiming, so that work which comes after the claim wakes somebody again."""
+    try:
+        await redis.delete(flag(service))
+    except (RedisError, OSError, TimeoutError):
+        _log.warning("wake-flag-not-lowered", service=service)
+
+
+def serialize(job: dict[str, Any]) -> bytes:
+    """Plain data alone; arq's default is pickle, which runs code for whoever can write to Redis."""
+    packed: bytes = msgpack.packb(job)
+    return packed
+
+
+def deserialize(raw: bytes) -> dict[str, Any]:
+    """Raises ValueError for anything but plain data."""
+    job: dict[str, Any] = msgpack.unpackb(raw, raw=False, strict_map_key=True)
+    return job
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """Connection settings with which a worker survives an outage of Redis."""
+    parts = urlsplit(url)
+    return RedisSettings(
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 6379,
+        username=parts.username,
+        password=parts.password,
+        database=int(parts.path.lstrip("/") or 0),
+        ssl=parts.scheme == "rediss",
+        retry=Retry(ExponentialBackoff(cap=2, base=0.1), RETRIES),
+        retry_on_error=[RedisConnectionError, RedisTimeout],
+        retry_on_timeout=True,
+    )

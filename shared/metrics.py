@@ -1,0 +1,17 @@
+"""Prometheus metrics of the process; labels are bounded by construction."""
+
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+
+REQUESTS = Counter("floyo_requests_total", "Requests answered", ["service", "route", "method", "status"])
+REQUEST_SECONDS = Histogram("floyo_request_seconds", "Time to answer a request", ["service", "route"])
+JOBS = Counter("floyo_jobs_total", "Jobs taken from the queue", ["service", "job", "outcome"])
+LOOP_FAILURES = Counter("floyo_loop_failures_total", "Background loops that failed and were restarted", ["loop"])
+MESSAGES = Counter("floyo_messages_total", "Messages delivered to siblings", ["recipient", "outcome"])
+POOL = Gauge("floyo_database_pool_connections", "Connections by state", ["state"])
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+def render() -> bytes:
+    """The exposition format of every metric of this process."""
+    return generate_latest()

@@ -1,0 +1,96 @@
+"""One pure ASGI middleware: trace id, safe headers, strict requests, and a figure for every answer."""
+
+import time
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from shared import errors, metrics, tracing
+
+_READABLE = (
+    "application/json", "application/x-ndjson", "application/yaml", "application/x-www-form-urlencoded",
+    "multipart/form-data", "text/csv",
+)  # fmt: skip
+_SAFE = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NO_STORE = (b"cache-control", b"no-store")
+
+
+class RequestMiddleware:
+    """Wraps HTTP requests; WebSockets only get their trace id."""
+
+    def __init__(self, app: Any, *, service: str, internal: bool = False) -> None:
+        self._app = app
+        self._service = service
+        self._internal = internal
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One ASGI call."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        trace_id = tracing.start(headers.get(b"traceparent", b"").decode("latin-1"))
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+
+        async def answer(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_added(message["headers"], trace_id)]
+                self._count(scope, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        refusal = _refusal(scope, headers)
+        if refusal is not None:
+            await _send_problem(refusal, answer)
+            return
+        await self._app(scope, receive, answer)
+
+    def _count(self, scope: Any, status: int, seconds: float) -> None:
+        path = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        metrics.REQUESTS.labels(self._service, path, method, str(status)).inc()
+        metrics.REQUEST_SECONDS.labels(self._service, path).observe(seconds)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _added(present: Any, trace_id: str) -> list[tuple[bytes, bytes]]:
+    names = {name.lower() for name, _ in present}
+    added = [*_SAFE, (b"x-trace-id", trace_id.encode())]
+    added += [header for header in (_POLICY, _NO_STORE) if header[0] not in names]
+    return added
+
+
+def _refusal(scope: Any, headers: dict[bytes, bytes]) -> errors.FloyoError | None:
+    names = [name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)]
+    if len(names) != len(set(names)):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        fields = [errors.FieldError(f"/query/{name}", "Stands more than once.") for name in repeated]
+        return errors.Invalid("invalid", "A query parameter stands more than once.", errors=fields)
+    has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+    if has_body and scope["method"] in {"POST", "PUT", "PATCH"} and not _is_readable(headers):
+        return errors.Unsupported("unsupported-media-type", "Send application/json, or what this route documents.")
+    return None
+
+
+def _is_readable(headers: dict[bytes, bytes]) -> bool:
+    if b"ce-specversion" in headers:
+        return True  # a CloudEvent in binary mode brings its own media type
+    media = headers.get(b"content-type", b"").decode("latin-1").split(";")[0].strip().lower()
+    return media in _READABLE or (media.startswith("application/") and media.endswith(("+json", "+yaml")))
+
+
+async def _send_problem(error: errors.FloyoError, send: Any) -> None:
+    body = orjson.dumps(error.body(tracing.trace_id()))
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

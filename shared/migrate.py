@@ -1,0 +1,135 @@
+"""Databases, roles and migrations: `python -m shared.migrate bootstrap | upgrade | downgrade | check`."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from shared.database import Database
+
+ROOT = Path(__file__).resolve().parents[1]
+ROLE_KINDS = ("owner", "api", "system")
+ROLE_SETTINGS = {
+    "transaction_timeout": "10s",
+    "idle_in_transaction_session_timeout": "5s",
+    "statement_timeout": "10s",
+}
+
+
+def services() -> list[str]:
+    """The services of this image that own migrations."""
+    return sorted(path.parents[1].name for path in ROOT.glob("services/*/migrations/versions"))
+
+
+@cache
+def head(service: str) -> str | None:
+    """The revision that this code was written for; None before the first."""
+    return ScriptDirectory.from_config(_config(service, "")).get_current_head()
+
+
+async def current(database: Database) -> str | None:
+    """The revision of the database, or None when it has never been migrated."""
+    async with database.system() as session:
+        table = await session.scalar(text("SELECT to_regclass('public.alembic_version')"))
+        if table is None:
+            return None
+        revision: str | None = await session.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
+
+
+async def bootstrap(admin_url: str, passwords: dict[str, str], databases: dict[str, str] | None = None) -> None:
+    """Makes what is missing: for each service its database (named by `databases` or as the service) and three roles."""
+    names = databases or {service: service for service in services()}
+    connection = await asyncpg.connect(admin_url)
+    try:
+        for service, database in names.items():
+            for kind in ROLE_KINDS:
+                await _ensure_role(connection, f"{service}_{kind}", passwords[f"{service}_{kind}"], kind)
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
+                await connection.execute(f'CREATE DATABASE "{database}" OWNER "{service}_owner"')
+                await connection.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
+            await connection.execute(
+                f'GRANT CONNECT ON DATABASE "{database}" TO "{service}_owner", "{service}_api", "{service}_system"'
+            )
+    finally:
+        await connection.close()
+
+
+async def _ensure_role(connection: "asyncpg.Connection[asyncpg.Record]", role: str, password: str, kind: str) -> None:
+    quoted = "'" + password.replace("'", "''") + "'"
+    exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
+    verb = "ALTER" if exists else "CREATE"
+    await connection.execute(f'{verb} ROLE "{role}" LOGIN NOSUPERUSER NOCREATEDB NOBYPASSRLS PASSWORD {quoted}')
+    if kind != "owner":
+        for name, value in ROLE_SETTINGS.items():
+            await connection.execute(f"ALTER ROLE \"{role}\" SET {name} = '{value}'")
+
+
+def upgrade(service: str, url: str, revision: str = "head") -> None:
+    """Migrates one service's database as its owner."""
+    command.upgrade(_config(service, url), revision)
+
+
+def downgrade(service: str, url: str, revision: str) -> None:
+    """Takes one service's database back to a revision (`base` for empty)."""
+    command.downgrade(_config(service, url), revision)
+
+
+def check(service: str, url: str) -> None:
+    """Raises alembic's CommandError when tables.py and the migrated database differ."""
+    command.check(_config(service, url))
+
+
+def _config(service: str, url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "shared" / "alembic"))
+    config.set_main_option("version_locations", str(ROOT / "services" / service / "migrations" / "versions"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["service"] = service
+    config.attributes["url"] = url
+    return config
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m shared.migrate", description=__doc__)
+    parser.add_argument("action", choices=["bootstrap", "upgrade", "downgrade", "check"])
+    parser.add_argument("service", nargs="?", help="one service; its FLOYO_OWNER_DATABASE_URL must be set")
+    parser.add_argument("revision", nargs="?", default="head")
+    options = parser.parse_args(arguments)
+    try:
+        if options.action == "bootstrap":
+            passwords = json.loads(os.environ["FLOYO_DATABASE_PASSWORDS"])
+            asyncio.run(bootstrap(os.environ["FLOYO_ADMIN_DATABASE_URL"], passwords))
+            return 0
+        if options.service is None:
+            parser.error("name the service")
+        url = os.environ["FLOYO_OWNER_DATABASE_URL"]
+        actions = {
+            "upgrade": lambda: upgrade(options.service, url, options.revision),
+            "downgrade": lambda: downgrade(options.service, url, options.revision),
+            "check": lambda: check(options.service, url),
+        }
+        actions[options.action]()
+    except KeyError as missing:
+        sys.stderr.write(f"{missing.args[0]} is not set\n")
+        return 2
+    except (CommandError, DBAPIError, OSError) as error:
+        sys.stderr.write(f"{options.action} failed: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,180 @@
+"""The outbox: messages written beside the change they tell of, delivered at least once, in order for each key."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import clock, errors, ids, log, metrics, tracing
+from shared.messages import Message
+from shared.service import Service
+
+BATCH = 100
+LEASE = timedelta(seconds=15)
+SWEEP_SECONDS = 1.0
+KEEP = timedelta(days=7)
+MAX_DELAY_SECONDS = 60
+CONCURRENCY = 8
+
+_log = log.get(__name__)
+
+
+def outbox_table(metadata: sa.MetaData) -> sa.Table:
+    """One row a message and recipient; `position` is the order within (recipient, key)."""
+    return sa.Table(
+        "outbox",
+        metadata,
+        sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("id", sa.Uuid, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("version", sa.SmallInteger, nullable=False),
+        sa.Column("body", sa.JSON, nullable=False),
+        sa.Column("trace_id", sa.Text, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delivered_at", sa.DateTime(timezone=True)),
+        sa.Index(
+            "ix_outbox_undelivered", "recipient", "key", "position", postgresql_where=sa.text("delivered_at IS NULL")
+        ),
+    )
+
+
+def inbox_table(metadata: sa.MetaData) -> sa.Table:
+    """The messages that this service has applied."""
+    return sa.Table(
+        "inbox",
+        metadata,
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False, index=True),
+    )
+
+
+async def add(session: AsyncSession, table: sa.Table, message: Message, *, to: tuple[str, ...], key: str) -> None:
+    """Publishes a message in the caller's transaction; messages of one key arrive in the order they were added."""
+    now = clock.now()
+    rows = [
+        {
+            "id": ids.new(),
+            "recipient": recipient,
+            "key": key,
+            "type": type(message).type,
+            "version": type(message).version,
+            "body": message.model_dump(mode="json"),
+            "trace_id": tracing.trace_id(),
+            "due_at": now,
+        }
+        for recipient in to
+    ]
+    await session.execute(sa.insert(table), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    position: int
+    id: UUID
+    recipient: str
+    key: str
+    type: str
+    version: int
+    body: Any
+    trace_id: str
+    attempts: int
+
+
+class Relay:
+    """Delivers one service's outbox; a loop of its worker."""
+
+    def __init__(self, table: sa.Table) -> None:
+        self._table = table
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Delivers now instead of at the next sweep."""
+        self._woken.set()
+
+    async def relay(self, service: Service) -> None:
+        """Sweeps for ever: lease in one transaction, post with none open, mark in another."""
+        while True:
+            letters = await self._lease(service)
+            if letters:
+                await self._deliver(service, letters)
+                continue
+            try:
+                await asyncio.wait_for(self._woken.wait(), SWEEP_SECONDS)
+            except TimeoutError:
+                await self._purge(service)
+            self._woken.clear()
+
+    async def _lease(self, service: Service) -> list[_Letter]:
+        """The oldest undelivered message of each (recipient, key) that is due, pushed out of reach of other relays."""
+        table = self._table
+        heads = (
+            sa.select(sa.func.min(table.c.position))
+            .where(table.c.delivered_at.is_(None))
+            .group_by(table.c.recipient, table.c.key)
+        )
+        due = (
+            sa.select(table.c.position)
+            .where(table.c.position.in_(heads), table.c.due_at <= clock.now(), table.c.delivered_at.is_(None))
+            .order_by(table.c.position)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        )
+        columns = [table.c[name] for name in _Letter.__slots__]
+        statement = (
+            sa.update(table)
+            .where(table.c.position.in_(due))
+            .values(due_at=clock.now() + LEASE, attempts=table.c.attempts + 1)
+            .returning(*columns)
+        )
+        async with service.database.system() as session:
+            rows = (await session.execute(statement)).all()
+        return sorted((_Letter(*row) for row in rows), key=lambda letter: letter.position)
+
+    async def _deliver(self, service: Service, letters: list[_Letter]) -> None:
+        gate = asyncio.Semaphore(CONCURRENCY)
+
+        async def post(letter: _Letter) -> tuple[_Letter, bool]:
+            async with gate:
+                return letter, await self._post(service, letter)
+
+        outcomes = await asyncio.gather(*(post(letter) for letter in letters))
+        now = clock.now()
+        async with service.database.system() as session:
+            for letter, delivered in outcomes:
+                mark = {"delivered_at": now} if delivered else {"due_at": _next_attempt(now, letter.attempts)}
+                await session.execute(
+                    sa.update(self._table).where(self._table.c.position == letter.position).values(**mark)
+                )
+
+    async def _post(self, service: Service, letter: _Letter) -> bool:
+        tracing.resume(letter.trace_id)
+        envelope = {
+            "id": str(letter.id),
+            "type": letter.type,
+            "version": letter.version,
+            "trace_id": letter.trace_id,
+            "body": letter.body,
+        }
+        try:
+            await service.siblings.call(letter.recipient, "POST", "/internal/messages", json=envelope)
+        except errors.FloyoError as error:
+            metrics.MESSAGES.labels(letter.recipient, "failed").inc()
+            _log.warning("message-not-delivered", message=letter.type, recipient=letter.recipient, problem=error.slug)
+            return False
+        metrics.MESSAGES.labels(letter.recipient, "delivered").inc()
+        return True
+
+    async def _purge(self, service: Service) -> None:
+        async with service.database.system() as session:
+            await session.execute(sa.delete(self._table).where(self._table.c.delivered_at < clock.now() - KEEP))
+
+
+def _next_attempt(now: datetime, attempts: int) -> datetime:
+    return now + timedelta(seconds=min(2 ** min(attempts - 1, 6), MAX_DELAY_SECONDS))

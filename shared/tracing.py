@@ -1,0 +1,31 @@
+"""W3C Trace Context: one trace id from the request through jobs and calls to the effect."""
+
+import re
+import secrets
+from contextvars import ContextVar
+
+_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+_trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+
+
+def trace_id() -> str:
+    """The current trace id: 32 hexadecimal digits, made on first use."""
+    return _trace_id.get() or start(None)
+
+
+def start(traceparent: str | None) -> str:
+    """Continues the trace of a `traceparent` header, or starts one when it is absent or malformed."""
+    match = _TRACEPARENT.match(traceparent or "")
+    value = match[1] if match and match[1] != "0" * 32 else secrets.token_hex(16)
+    _trace_id.set(value)
+    return value
+
+
+def resume(value: str | None) -> None:
+    """Continues a trace whose bare id was stored beside a row."""
+    _trace_id.set(value or secrets.token_hex(16))
+
+
+def traceparent() -> str:
+    """The header to send on with an outgoing call."""
+    return f"00-{trace_id()}-{secrets.token_hex(8)}-01"

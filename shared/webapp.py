@@ -1,0 +1,173 @@
+"""The web side of every service: two FastAPI applications, pure ASGI middleware, problems as answers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from shared import errors, health, log, strictjson, tracing
+from shared.middleware import RequestMiddleware
+from shared.settings import Settings
+
+MAX_BODY = 1_048_576
+PREFIX = "/api/v1"
+_SLUGS = {
+    400: "bad-request", 401: "invalid-token", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
+    408: "timeout", 413: "content-too-large", 415: "unsupported-media-type", 422: "invalid",
+}  # fmt: skip
+_TITLES = {405: "Method not allowed"}
+
+_log = log.get(__name__)
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read strictly."""
+
+    async def json(self) -> Any:
+        """The decoded body; raises BadRequest or Invalid."""
+        if not hasattr(self, "_json"):
+            self._json = strictjson.parse(await self.body())
+        return self._json
+
+
+class StrictRoute(APIRoute):
+    """A route that hands FastAPI strictly read JSON."""
+
+    def get_route_handler(self) -> Any:
+        """Wraps the request before FastAPI reads it."""
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Any:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def router(*, prefix: str = PREFIX, tags: list[str] | None = None) -> APIRouter:
+    """A router for `routes/<noun>.py`: strict JSON, under the public prefix."""
+    return APIRouter(prefix=prefix, tags=list(tags or ()), route_class=StrictRoute)
+
+
+def internal_router() -> APIRouter:
+    """A router for `internal_routes/<noun>.py`."""
+    return APIRouter(prefix="/internal", route_class=StrictRoute)
+
+
+def public_app(service: str, routers: Sequence[APIRouter], settings: Settings, *, lifespan: Any = None) -> FastAPI:
+    """The application behind the gateway: the API and readiness."""
+    document = f"{PREFIX}/openapi/{service}.json" if settings.docs_enabled else None
+    app = _app(service, [health.readiness_router(), *routers], openapi_url=document)
+    app.state.lifespan = lifespan
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "traceparent"],
+            expose_headers=["ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Trace-Id"],
+            max_age=600,
+        )
+    app.add_middleware(RequestMiddleware, service=service)
+    return app
+
+
+def internal_app(service: str, routers: Sequence[APIRouter], _settings: Settings) -> FastAPI:
+    """The application of the internal port: siblings, probes and metrics."""
+    app = _app(service, [health.internal_router(), *routers], openapi_url=None)
+    app.add_middleware(RequestMiddleware, service=service, internal=True)
+    return app
+
+
+def _app(service: str, routers: Sequence[APIRouter], *, openapi_url: str | None) -> FastAPI:
+    app = FastAPI(
+        title=f"Floyo {service}",
+        version="1",
+        openapi_url=openapi_url,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MAX_BODY,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False},
+        responses={"default": {"description": "A problem", "content": {"application/problem+json": _PROBLEM}}},
+    )
+    for item in routers:
+        app.include_router(item)
+    app.add_exception_handler(errors.FloyoError, _render_problem)
+    app.add_exception_handler(RequestValidationError, _render_invalid)
+    app.add_exception_handler(HTTPException, _render_http)
+    app.add_exception_handler(Exception, _render_unexpected)
+    return app
+
+
+_PROBLEM = {
+    "schema": {
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "trace_id", "errors"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "trace_id": {"type": "string"},
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+                },
+            },
+        },
+    }
+}
+
+
+def problem(error: errors.FloyoError) -> JSONResponse:
+    """The RFC 9457 answer of a problem."""
+    return JSONResponse(
+        error.body(tracing.trace_id()),
+        status_code=error.status,
+        headers=error.headers,
+        media_type="application/problem+json",
+    )
+
+
+async def _render_problem(_request: Request, error: Any) -> JSONResponse:
+    if error.status >= 500:
+        _log.warning("request-failed", problem=error.slug, cause=repr(error.__cause__))
+    return problem(error)
+
+
+async def _render_invalid(_request: Request, error: Any) -> JSONResponse:
+    fields = [errors.FieldError(_pointer(item["loc"]), item["msg"]) for item in error.errors()]
+    return problem(errors.Invalid("invalid", f"{len(fields)} wrong field(s): {_summary(fields)}", errors=fields))
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """A pointer into the body; other places carry their name first."""
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location]
+    return "/" + "/".join(parts[1:] if parts[:1] == ["body"] else parts) if parts[1:] else ""
+
+
+def _summary(fields: Sequence[errors.FieldError]) -> str:
+    return "; ".join(f"{field.pointer or 'body'}: {field.detail}" for field in fields[:3])
+
+
+async def _render_http(_request: Request, error: Any) -> JSONResponse:
+    refusal = errors.Remote(
+        error.status_code,
+        _SLUGS.get(error.status_code, f"http-{error.status_code}"),
+        str(error.detail),
+        title=_TITLES.get(error.status_code, str(error.detail)),
+        headers=error.headers,
+    )
+    return problem(refusal)
+
+
+async def _render_unexpected(_request: Request, error: Exception) -> JSONResponse:
+    _log.error("request-crashed", exc_info=error)
+    return problem(errors.FloyoError("internal", "Something went wrong here; the trace id finds it in our logs."))
