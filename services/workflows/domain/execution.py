@@ -1,0 +1,247 @@
+"""One run in memory: which steps may go, what an outcome means, and when the run has ended. No I/O at all.
+
+The engine asks `ready`, performs what it is given, and hands each outcome to `settle`. Everything that must survive
+a worker is in the rows, so that another worker rebuilds the same state from them.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.workflows.domain.plan import Node, Plan
+from services.workflows.domain.rows import ENDED, Place, Ready, Row, Run, last_output, unfit, write_branch
+from services.workflows.step import Done, Failed, Outcome, Retry, Waiting
+
+MOST_ROWS = 10_000
+
+
+@dataclass(slots=True)
+class Execution:
+    """The state of one run between calls of its steps."""
+
+    run: Run
+    plan: Plan
+    rows: dict[str, Row]
+    busy: set[str] = field(default_factory=set)
+    dirty: set[str] = field(default_factory=set)
+    error: dict[str, Any] | None = None
+
+    def ready(self, now: datetime) -> list[Ready]:
+        """Settle what needs no call, and answer the steps that may be called now."""
+        while True:
+            found, settled = self._survey(now)
+            if not settled:
+                return found if self.error is None else []
+
+    def names(self, place: Place) -> dict[str, Any]:
+        """What expressions see at a place."""
+        run = self.run
+        return {
+            "trigger": run.trigger,
+            "event": run.event,
+            "input": run.input,
+            "run": {"id": str(run.id), "workflow_id": str(run.workflow_id), "dry_run": run.dry_run,
+                    "created_at": run.created_at.isoformat(), "trace_id": run.trace_id},
+            "steps": self._steps(place),
+            **place.names,
+        }  # fmt: skip
+
+    def begin(self, ready: Ready, now: datetime) -> None:
+        """Note that a step is being called."""
+        self.busy.add(ready.key)
+        ready.row.started_at = ready.row.started_at or now
+        self.rows[ready.key] = ready.row
+
+    def settle(self, ready: Ready, outcome: Outcome, now: datetime) -> None:
+        """Write an outcome into the step's row."""
+        row = ready.row
+        self.busy.discard(ready.key)
+        self._touch(row)
+        row.due_at = None
+        match outcome:
+            case Done(output, skip):
+                self._succeed(ready, output, skip, now)
+            case Failed(kind, detail):
+                row.attempts += 1
+                self._fail(ready, kind, detail, now)
+            case Retry(kind, detail, after):
+                self._retry(ready, kind, detail, after, now)
+            case Waiting(until, state, branches, limit):
+                row.status, row.due_at = "waiting", until
+                row.state = {"kept": state, "limit": limit, "branches": [write_branch(branch) for branch in branches]}
+
+    def wake_at(self) -> datetime | None:
+        """The earliest moment at which a waiting step is to be called again."""
+        moments = [row.due_at for row in self.rows.values() if row.status == "waiting" and row.due_at]
+        return min(moments, default=None)
+
+    def is_waiting(self) -> bool:
+        """Whether the run has not ended but nothing in it can go on now."""
+        return self.error is None and any(row.status == "waiting" for row in self.rows.values())
+
+    def output(self) -> Any:
+        """The output of the last step written that succeeded."""
+        return last_output(self.rows, "", self.plan.root)
+
+    def stop(self, kind: str, detail: str, step: str | None = None) -> None:
+        """End the run as failed."""
+        self.error = self.error or {"type": kind, "detail": detail, "step": step}
+
+    def _touch(self, row: Row) -> None:
+        self.rows[row.key] = row
+        self.dirty.add(row.key)
+
+    def _succeed(self, ready: Ready, output: Any, skip: tuple[str, ...], now: datetime) -> None:
+        row = ready.row
+        row.attempts += 1
+        fault = unfit(output)
+        if fault is not None:
+            self._fail(ready, *fault, now)
+            return
+        row.status, row.output, row.error, row.finished_at, row.state = "succeeded", output, None, now, None
+        for name in skip:
+            self._skip(ready.place, ready.place.scope.nodes[name], now)
+
+    def _retry(self, ready: Ready, kind: str, detail: str, after: float, now: datetime) -> None:
+        row, policy = ready.row, ready.node.definition.retry
+        row.attempts += 1
+        if row.attempts >= policy.attempts:
+            self._fail(ready, kind, detail, now)
+            return
+        delay = policy.delay(row.attempts) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, keeps no secret
+        row.status, row.due_at = "waiting", now + timedelta(seconds=max(delay, after))
+        row.error = {"type": kind, "detail": detail}
+
+    def _fail(self, ready: Ready, kind: str, detail: str, now: datetime) -> None:
+        row = ready.row
+        row.status, row.error, row.finished_at = "failed", {"type": kind, "detail": detail[:2_000]}, now
+        row.state = None
+        self._touch(row)
+        if ready.node.definition.on_error == "fail" and ready.place.above is None:
+            self.stop(kind, detail[:2_000], row.key)
+
+    def _skip(self, place: Place, node: Node, now: datetime) -> None:
+        key = place.prefix + node.id
+        if key not in self.rows:
+            self._touch(Row(key, node.id, node.step.type, status="skipped", finished_at=now))
+
+    def _survey(self, now: datetime) -> tuple[list[Ready], bool]:
+        """Look over every place once; True when a row changed without a call, so that it pays to look again."""
+        found: list[Ready] = []
+        for place in list(self._places()):
+            for node in place.scope.nodes.values():
+                row = self.rows.get(place.prefix + node.id)
+                if row is None:
+                    verdict = self._verdict(place, node)
+                    if verdict == "skip":
+                        self._skip(place, node, now)
+                        return [], True
+                    if verdict == "go":
+                        found.append(Ready(place.prefix + node.id, node, place, self._fresh(place, node)))
+                elif self._is_due(row, now):
+                    if self._close_branches(place, node, row, now):
+                        return [], True
+                    if not (row.state and row.state["branches"]):
+                        found.append(Ready(row.key, node, place, row))
+        if len(self.rows) + len(found) > MOST_ROWS:
+            self.stop("limit-exceeded", f"a run has at most {MOST_ROWS} steps")
+        return found, False
+
+    def _is_due(self, row: Row, now: datetime) -> bool:
+        if row.key in self.busy or row.status in ENDED:
+            return False
+        branches = bool(row.state and row.state.get("branches"))
+        return row.status != "waiting" or branches or row.due_at is None or row.due_at <= now
+
+    def _fresh(self, place: Place, node: Node) -> Row:
+        return Row(place.prefix + node.id, node.id, node.step.type)
+
+    def _verdict(self, place: Place, node: Node) -> str:
+        """Tell whether a step that has no row yet goes, waits or is skipped."""
+        needed = [self.rows.get(place.prefix + name) for name in (*node.needs, *node.choosers)]
+        if any(row is None or not self._lets_pass(row, place) for row in needed):
+            return "wait"
+        choosers = [self.rows[place.prefix + name].status for name in node.choosers]
+        if choosers and all(status == "skipped" for status in choosers):
+            return "skip"
+        if node.explicit and node.needs:
+            statuses = {self.rows[place.prefix + name].status for name in node.needs}
+            return "skip" if statuses == {"skipped"} else "go"
+        return "go"
+
+    def _lets_pass(self, row: Row, place: Place) -> bool:
+        if row.status == "failed":
+            return place.scope.nodes[row.step_id].definition.on_error == "continue"
+        return row.status in ENDED
+
+    def _places(self) -> Iterator[Place]:
+        root = Place("", self.plan.root, {})
+        pending = [root]
+        while pending:
+            place = pending.pop()
+            yield place
+            for node in place.scope.nodes.values() if self._has_scopes(place) else ():
+                row = self.rows.get(place.prefix + node.id)
+                if node.scopes and row is not None and row.status == "waiting" and row.state:
+                    pending.extend(self._open_branches(place, node, row))
+
+    def _has_scopes(self, place: Place) -> bool:
+        return any(node.scopes for node in place.scope.nodes.values())
+
+    def _open_branches(self, place: Place, node: Node, row: Row) -> list[Place]:
+        """The branches at work: as many as may go at a time, in order."""
+        opened = []
+        for index, branch in enumerate(row.state["branches"]):
+            inside = Place(
+                f"{row.key}[{index}].", node.scopes[branch["scope"]], {**place.names, **branch["names"]}, place
+            )
+            if self._ended(inside) is None:
+                opened.append(inside)
+            if len(opened) >= row.state["limit"]:
+                break
+        return opened
+
+    def _close_branches(self, place: Place, node: Node, row: Row, now: datetime) -> bool:
+        """End a step whose branches have ended; True when it did."""
+        if not (row.state and row.state.get("branches")):
+            return False
+        outputs = []
+        for index, branch in enumerate(row.state["branches"]):
+            inside = Place(f"{row.key}[{index}].", node.scopes[branch["scope"]], branch["names"], place)
+            ended = self._ended(inside)
+            if ended == "failed":
+                row.attempts += 1
+                self._fail(Ready(row.key, node, place, row), *self._reason(inside), now)
+                return True
+            if ended is None:
+                return False
+            outputs.append(last_output(self.rows, inside.prefix, inside.scope))
+        self._succeed(Ready(row.key, node, place, row), outputs, (), now)
+        self._touch(row)
+        return True
+
+    def _ended(self, place: Place) -> str | None:
+        rows = [self.rows.get(place.prefix + name) for name in place.scope.nodes]
+        if any(row is not None and row.status == "failed" and not self._lets_pass(row, place) for row in rows):
+            return "failed"
+        return "succeeded" if all(row is not None and row.status in ENDED for row in rows) else None
+
+    def _reason(self, place: Place) -> tuple[str, str]:
+        for name in place.scope.nodes:
+            row = self.rows.get(place.prefix + name)
+            if row is not None and row.status == "failed" and not self._lets_pass(row, place):
+                error = row.error or {}
+                return str(error.get("type")), f"{row.key}: {error.get('detail')}"
+        return "failed", place.prefix
+
+    def _steps(self, place: Place | None) -> dict[str, Any]:
+        if place is None:
+            return {}
+        seen = self._steps(place.above)
+        for name in place.scope.nodes:
+            row = self.rows.get(place.prefix + name)
+            if row is not None and row.status in ENDED:
+                seen[name] = {"status": row.status, "output": row.output, "error": row.error}
+        return seen
