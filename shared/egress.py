@@ -35,6 +35,7 @@ _RESERVED_HEADERS: Final = frozenset({
 _HARMLESS_HEADERS: Final = frozenset({"accept", "accept-language", "content-type", "user-agent"})
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+Socket = socket.socket
 Resolve = Callable[[str, int], Awaitable[Sequence[AddressInfo]]]
 
 _granted: ContextVar[bool] = ContextVar("egress_granted", default=False)

@@ -40,7 +40,7 @@ def configure(service: str, instance: str, level: str = "INFO") -> None:
 
 def get(name: str) -> Any:
     """A structured logger: `log.info("run-started", run_id=…)`."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)
 
 
 def redact(_logger: Any, _method: str, event: Any) -> Any:

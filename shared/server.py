@@ -33,13 +33,13 @@ class _Server(uvicorn.Server):
 
 def serve(name: str, public: socket.socket, internal: socket.socket) -> int:
     """Answers on two bound sockets until SIGTERM; returns the exit status (2 when the settings refuse)."""
-    module = importlib.import_module(f"services.{name}.app")
     try:
         config = settings.load(settings_class(name))
     except settings.SettingsError as error:
         sys.stderr.write(f"{name} refuses to start:\n{error}\n")
         return 2
     log.configure(name, config.instance)
+    module = importlib.import_module(f"services.{name}.app")
     uvicorn_loop = uvicorn.Config(app=module.create_app).get_loop_factory()
     with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
         runner.run(_run(name, module, config, public, internal))

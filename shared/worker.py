@@ -41,13 +41,13 @@ class WorkerSettings:
 
 def work(name: str, internal: socket.socket) -> int:
     """Works until SIGTERM; returns the exit status (2 when the settings refuse)."""
-    module = importlib.import_module(f"services.{name}.worker")
     try:
         config = settings.load(server.settings_class(name))
     except settings.SettingsError as error:
         sys.stderr.write(f"{name}-worker refuses to start:\n{error}\n")
         return 2
     log.configure(f"{name}-worker", config.instance)
+    module = importlib.import_module(f"services.{name}.worker")
     factory = uvicorn.Config(app=work).get_loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_run(module.create_worker(), config, internal))

@@ -1,0 +1,164 @@
+"""Tokens between services and of people: what is accepted, cached and revoked."""
+
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+import pytest
+
+from shared import crypto, errors, identity
+from shared.servicetokens import ServiceTokens
+
+ISSUER = "https://floyo.example"
+ORGANIZATION, USER, SESSION = uuid4(), uuid4(), uuid4()
+KEY = crypto.private_key(crypto.encode64(b"k" * 32))
+
+
+class Source:
+    """Auth, as far as a verifier sees it, and a count of what it was asked."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, dict[str, Any]] = {}
+        self.revoked: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+
+    async def jwks(self) -> dict[str, Any]:
+        self.asked.append("jwks")
+        return {"keys": [{"kid": "one", "x": crypto.public_text(KEY)}]}
+
+    async def api_key(self, digest: str) -> dict[str, Any] | None:
+        self.asked.append("api_key")
+        return self.keys.get(digest)
+
+    async def revocations(self, after: int) -> dict[str, Any]:
+        return {"items": self.revoked[max(after, 0) :], "next": len(self.revoked)}
+
+
+def access_token(**changes: Any) -> str:
+    now = time.time()
+    claims = {
+        "iss": ISSUER, "aud": "floyo", "sub": str(USER), "org": str(ORGANIZATION), "role": "member",
+        "sid": str(SESSION), "iat": now, "exp": int(now) + 300,
+    }  # fmt: skip
+    header = {"typ": "at+jwt", "kid": "one", **changes.pop("header", {})}
+    claims = {name: value for name, value in {**claims, **changes}.items() if value is not None}
+    return jwt.encode(claims, KEY, algorithm="EdDSA", headers=header)
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def verifier(source: Source) -> identity.Verifier:
+    return identity.Verifier(source, ISSUER)
+
+
+async def test_access_token_becomes_a_principal(verifier: identity.Verifier) -> None:
+    principal = await verifier.verify(access_token())
+    assert (principal.organization_id, principal.user_id, principal.session_id) == (ORGANIZATION, USER, SESSION)
+    assert principal.may("events:write")
+    assert not principal.may("members:write")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": "integrations"}, {"iss": "https://evil.example"}, {"exp": 1}, {"exp": None}, {"exp": "soon"},
+        {"sid": None}, {"role": "root"}, {"nbf": 99_999_999_999}, {"header": {"typ": "JWT"}},
+        {"header": {"kid": "../x"}}, {"header": {"crit": ["x"]}}, {"sub": "nobody"},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_wrong_claims_are_refused(verifier: identity.Verifier, changes: dict[str, Any]) -> None:
+    with pytest.raises(errors.Unauthorized):
+        await verifier.verify(access_token(**changes))
+
+
+@pytest.mark.parametrize("token", ["", "a.b", "a.b.c.d", "x" * 100_000], ids=["empty", "two", "four", "long"])
+async def test_b9_malformed_tokens_are_refused(verifier: identity.Verifier, token: str) -> None:
+    with pytest.raises(errors.Unauthorized):
+        await verifier.verify(token)
+
+
+async def test_b9_a_flipped_signature_is_refused(verifier: identity.Verifier) -> None:
+    token = access_token()
+    with pytest.raises(errors.Unauthorized):
+        await verifier.verify(token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:])
+
+
+async def test_keys_are_fetched_once_however_many_unknown_ones_are_tried(
+    verifier: identity.Verifier, source: Source
+) -> None:
+    for number in range(50):
+        with pytest.raises(errors.Unauthorized):
+            await verifier.verify(access_token(header={"kid": f"unknown-{number}"}))
+    assert source.asked == ["jwks"]
+
+
+async def test_a_revoked_session_ends_though_it_was_cached(verifier: identity.Verifier, source: Source) -> None:
+    token = access_token()
+    await verifier.poll()
+    await verifier.verify(token)
+    source.revoked.append({"position": 1, "kind": "session", "id": str(SESSION), "at": time.time()})
+    await verifier.poll()
+    with pytest.raises(errors.Unauthorized):
+        await verifier.verify(token)
+
+
+async def test_a_token_issued_after_the_revocation_is_good(verifier: identity.Verifier, source: Source) -> None:
+    source.revoked.append({"position": 1, "kind": "user", "id": str(USER), "at": time.time() - 1})
+    await verifier.poll()
+    assert await verifier.verify(access_token())
+
+
+async def test_api_key_is_looked_up_once(verifier: identity.Verifier, source: Source) -> None:
+    key = identity.KEY_PREFIX + crypto.random_token()
+    source.keys[crypto.digest(key).hex()] = {
+        "id": str(uuid4()), "organization_id": str(ORGANIZATION), "scopes": ["events:write"], "expires_at": None,
+    }  # fmt: skip
+    for _ in range(3):
+        principal = await verifier.verify(key)
+    assert source.asked == ["api_key"]
+    assert principal.may("events:write")
+    assert not principal.may("events:read")
+
+
+async def test_unknown_keys_are_not_admitted_while_the_feed_is_silent(verifier: identity.Verifier) -> None:
+    verifier.feed_seen_at = time.monotonic() - identity.FEED_SILENT_SECONDS - 1
+    with pytest.raises(errors.Unavailable):
+        await verifier.verify(identity.KEY_PREFIX + crypto.random_token())
+
+
+def pair() -> tuple[ServiceTokens, ServiceTokens]:
+    seeds = {name: crypto.random_token(32) for name in ("events", "workflows")}
+    public = {name: crypto.public_text(crypto.private_key(seed)) for name, seed in seeds.items()}
+    return ServiceTokens("events", seeds["events"], public), ServiceTokens("workflows", seeds["workflows"], public)
+
+
+def test_service_token_carries_the_caller_and_its_organisation() -> None:
+    events, workflows = pair()
+    token = events.mint("workflows", "POST", "/internal/x", organization_id=ORGANIZATION, subject="user:1")
+    caller = workflows.verify(token, "POST", "/internal/x")
+    assert (caller.service, caller.organization_id, caller.subject) == ("events", UUID(str(ORGANIZATION)), "user:1")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/internal/x"), ("POST", "/internal/y")])
+def test_b97_service_token_is_bound_to_its_call(method: str, path: str) -> None:
+    events, workflows = pair()
+    with pytest.raises(errors.Unauthorized):
+        workflows.verify(events.mint("workflows", "POST", "/internal/x"), method, path)
+
+
+def test_b97_service_token_is_bound_to_its_audience() -> None:
+    events, _ = pair()
+    with pytest.raises(errors.Unauthorized):
+        events.verify(events.mint("workflows", "POST", "/internal/x"), "POST", "/internal/x")
+
+
+def test_b98_user_token_is_no_service_token() -> None:
+    _, workflows = pair()
+    with pytest.raises(errors.Unauthorized):
+        workflows.verify(access_token(), "POST", "/internal/x")
