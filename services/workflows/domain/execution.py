@@ -54,13 +54,15 @@ class Execution:
         ready.row.started_at = ready.row.started_at or now
         self.rows[ready.key] = ready.row
 
-    def settle(self, ready: Ready, outcome: Outcome, now: datetime) -> None:
-        """Write an outcome into the step's row."""
+    def settle(self, ready: Ready, outcome: Outcome | None, now: datetime) -> None:
+        """Write an outcome into the step's row; None is a step whose condition does not hold."""
         row = ready.row
         self.busy.discard(ready.key)
         self._touch(row)
         row.due_at = None
         match outcome:
+            case None:
+                row.status, row.finished_at = "skipped", now
             case Done(output, skip):
                 self._succeed(ready, output, skip, now)
             case Failed(kind, detail):
