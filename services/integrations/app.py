@@ -1,0 +1,25 @@
+"""The two applications of the integrations service: wiring only."""
+
+from fastapi import FastAPI
+
+from services.integrations import messages
+from services.integrations.deps import open_desk
+from services.integrations.internal_routes import calls
+from services.integrations.routes import connectors, integrations
+from services.integrations.settings import Settings
+from services.integrations.storage.tables import inbox
+from shared import inbox as inboxes
+from shared import webapp
+from shared.settings import load
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The public API."""
+    routers = [connectors.router, integrations.router]
+    return webapp.public_app("integrations", routers, settings or load(Settings), lifespan=open_desk)
+
+
+def create_internal_app(settings: Settings | None = None) -> FastAPI:
+    """What siblings and probes reach."""
+    routers = [calls.router, inboxes.router(inbox, messages.HANDLERS)]
+    return webapp.internal_app("integrations", routers, settings or load(Settings))

@@ -1,0 +1,1 @@
+"""One module a connector; each offers `CONNECTOR` and is found by looking into this package."""

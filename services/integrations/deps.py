@@ -1,0 +1,51 @@
+"""What this service's routes may ask for beyond `shared.deps`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+
+from services.integrations import connectors
+from services.integrations.connector import Connector
+from services.integrations.domain.catalog import Catalog
+from services.integrations.domain.outlets import Outlets
+from services.integrations.settings import Settings
+from shared import registry
+from shared.crypto import KeyRing
+from shared.deps import ServiceDep
+from shared.egress import Egress
+from shared.service import Service
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The catalogue of connectors, the keys of the vault and the guarded way out."""
+
+    catalog: Catalog
+    ring: KeyRing
+    outlets: Outlets
+
+
+@asynccontextmanager
+async def open_desk(service: Service) -> AsyncIterator[None]:
+    """Attaches the desk to the process for its lifetime."""
+    settings = service.settings
+    if not isinstance(settings, Settings):
+        raise TypeError("the integrations service needs its own settings")
+    egress = Egress(settings.egress_policy)
+    catalog = Catalog(registry.discover(connectors, "CONNECTOR", Connector))
+    service.attach(Desk(catalog, settings.key_ring, Outlets(egress)))
+    try:
+        yield
+    finally:
+        await egress.close()
+
+
+def get_desk(service: ServiceDep) -> Desk:
+    """The desk of this process."""
+    return service.part(Desk)
+
+
+DeskDep = Annotated[Desk, Depends(get_desk)]

@@ -1,0 +1,1 @@
+"""What integrations mean: sealed credentials, guarded calls, hooks and webhooks."""

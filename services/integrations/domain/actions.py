@@ -1,0 +1,90 @@
+"""Actions: performed for real through an outlet, or rehearsed with neither secrets nor an outlet."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from services.integrations.connector import Call, Connector
+from services.integrations.domain import catalog, samples
+from services.integrations.domain.catalog import Catalog
+from services.integrations.domain.integrations import Integration
+from services.integrations.domain.outlets import OrganizationOutlet
+from shared import errors
+from shared.egress import MAX_SECONDS, TargetFailed
+
+
+async def perform(
+    known: Catalog,
+    integration: Integration,
+    action_id: str,
+    given: object,
+    *,
+    secrets: Mapping[str, str],
+    outlet: OrganizationOutlet,
+    idempotency_key: str | None = None,
+    seconds: float = MAX_SECONDS,
+) -> Any:
+    """Run an action and answer its output as JSON; no transaction may be open meanwhile.
+
+    Raises Invalid for the input, TargetFailed for the target, Unavailable `circuit-open`.
+    """
+    kind = known.connector(integration.connector)
+    action = known.action(integration.connector, action_id)
+    checked = catalog.read(action.input, given, "/input")
+    call = _call(kind, integration, secrets=secrets, outlet=outlet, idempotency_key=idempotency_key, seconds=seconds)
+    output = await _bounded(action.run(call, checked), seconds)
+    return output.model_dump(mode="json")
+
+
+def rehearse(known: Catalog, integration: Integration, action_id: str, given: object) -> Any:
+    """What a dry run answers: the input is judged as ever, the output comes from its schema.
+
+    It has no secrets and no outlet, so that no connector can leak, however it is written.
+    """
+    action = known.action(integration.connector, action_id)
+    catalog.read(action.input, given, "/input")
+    return samples.sample(action.output)
+
+
+async def test(
+    known: Catalog, integration: Integration, secrets: Mapping[str, str], outlet: OrganizationOutlet
+) -> dict[str, Any]:
+    """Prove the credential: {ok, problem?}; what the target says is the answer, not a failure of ours."""
+    kind = known.connector(integration.connector)
+    call = _call(kind, integration, secrets=secrets, outlet=outlet)
+    try:
+        await _bounded(kind.test(call), MAX_SECONDS)
+    except (TargetFailed, errors.Invalid, errors.Unavailable) as error:
+        problem = {"type": errors.TYPE_PREFIX + error.slug, "detail": error.detail, **error.extensions}
+        return {"ok": False, "problem": problem}
+    return {"ok": True, "problem": None}
+
+
+def _call(
+    kind: Connector,
+    integration: Integration,
+    *,
+    secrets: Mapping[str, str],
+    outlet: OrganizationOutlet,
+    idempotency_key: str | None = None,
+    seconds: float = MAX_SECONDS,
+) -> Call:
+    return Call(
+        connector=kind,
+        settings=kind.settings.model_validate(integration.settings),
+        secrets=secrets,
+        outlet=outlet,
+        idempotency_key=idempotency_key,
+        timeout=seconds,
+    )
+
+
+async def _bounded(work: Any, seconds: float) -> Any:
+    """Connectors of other protocols need not count the seconds themselves."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError as error:
+        raise TargetFailed("timeout", "The target did not answer in time.", retryable=True) from error
+    except OSError as error:
+        raise TargetFailed("target-unreachable", "The target broke the connection.", retryable=True) from error

@@ -1,0 +1,200 @@
+"""Integrations of an organisation: made, found, changed and removed, their secrets sealed on the way in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.integrations.connector import Connector
+from services.integrations.domain import catalog, credentials
+from services.integrations.domain.catalog import Catalog
+from services.integrations.storage import integrations as storage
+from shared import errors, ids, log
+from shared.crypto import KeyRing, UnsealError
+
+UNUSABLE = Counter("floyo_credentials_unusable_total", "Stored credentials that could not be opened")
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """What is known without opening the seal."""
+
+    id: UUID
+    organization_id: UUID
+    name: str
+    connector: str
+    settings: dict[str, Any]
+    secret_names: Sequence[str]
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    key_id: str | None = field(repr=False, default=None)
+    sealed: bytes | None = field(repr=False, default=None)
+
+
+def _from_row(row: storage.Row) -> Integration:
+    return Integration(**{name: row[name] for name in Integration.__slots__})
+
+
+async def create(
+    session: AsyncSession,
+    known: Catalog,
+    ring: KeyRing,
+    organization_id: UUID,
+    *,
+    connector: str,
+    name: str,
+    settings: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    actor: str,
+) -> Integration:
+    """A new integration; raises Invalid for what the connector does not take, Conflict `name-taken`."""
+    kind = known.connector(connector)
+    parsed = _read_settings(kind, settings)
+    catalog.check_secrets(kind, secrets)
+    integration_id = ids.new()
+    key_id, sealed = _seal(ring, organization_id, integration_id, secrets)
+    values = {
+        "id": integration_id,
+        "organization_id": organization_id,
+        "name": name,
+        "connector": connector,
+        "settings": parsed,
+        "secret_names": sorted(secrets),
+        "key_id": key_id,
+        "sealed": sealed,
+        "created_by": actor,
+    }
+    row = await storage.insert(session, values)
+    if row is None:
+        raise _name_taken()
+    return _from_row(row)
+
+
+async def get(session: AsyncSession, organization_id: UUID, integration_id: UUID) -> Integration:
+    """One integration; raises NotFound, also for another organisation's."""
+    row = await storage.find(session, organization_id, integration_id)
+    if row is None:
+        raise errors.NotFound
+    return _from_row(row)
+
+
+async def resolve(session: AsyncSession, organization_id: UUID, reference: str) -> Integration:
+    """By id or name, as workflows write it; raises Invalid `integration-unknown`."""
+    try:
+        row = await storage.find(session, organization_id, UUID(reference))
+    except ValueError:
+        row = await storage.find_by_name(session, organization_id, reference)
+    if row is None:
+        raise errors.Invalid("integration-unknown", "The organisation has no such integration.")
+    return _from_row(row)
+
+
+async def page(
+    session: AsyncSession, organization_id: UUID, *, before: UUID | None, connector: str | None, limit: int
+) -> list[Integration]:
+    """Up to `limit`, the newest first."""
+    rows = await storage.page(session, organization_id, before=before, connector=connector, limit=limit)
+    return [_from_row(row) for row in rows]
+
+
+async def change(
+    session: AsyncSession,
+    known: Catalog,
+    ring: KeyRing,
+    organization_id: UUID,
+    integration_id: UUID,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> Integration:
+    """Change what is given; settings are merged by their top level, secrets by name.
+
+    A change of where the credential travels asks for every stored secret again: Invalid `secret-required`.
+    """
+    row = await storage.find(session, organization_id, integration_id, lock=True)
+    if row is None:
+        raise errors.NotFound
+    current = _from_row(row)
+    values: dict[str, Any] = {}
+    if name is not None and name != current.name:
+        if await storage.name_is_taken(session, organization_id, name, besides=integration_id):
+            raise _name_taken()
+        values["name"] = name
+    kind = known.connector(current.connector)
+    if settings is not None:
+        values["settings"] = _read_settings(kind, {**current.settings, **settings})
+        _require_secrets_again(kind, current, values["settings"], secrets or {})
+    if secrets:
+        kept = unseal(ring, current) if set(current.secret_names) - set(secrets) else {}
+        values |= _resealed(kind, ring, current, {**kept, **secrets})
+    if not values:
+        return current
+    changed = await storage.update(session, organization_id, integration_id, values)
+    if changed is None:
+        raise errors.NotFound
+    return _from_row(changed)
+
+
+async def remove(session: AsyncSession, organization_id: UUID, integration_id: UUID) -> None:
+    """Raises NotFound when there is none."""
+    if not await storage.delete(session, organization_id, integration_id):
+        raise errors.NotFound
+
+
+def unseal(ring: KeyRing, integration: Integration) -> dict[str, str]:
+    """The secrets; raises Conflict `credential-unusable` and raises the alarm when the seal does not fit the row."""
+    if integration.sealed is None or integration.key_id is None:
+        return {}
+    try:
+        return credentials.unseal(
+            ring, integration.organization_id, integration.id, integration.key_id, integration.sealed
+        )
+    except UnsealError as error:
+        UNUSABLE.inc()
+        _log.error("credential-unusable", integration_id=str(integration.id), reason=str(error))
+        raise errors.Conflict(
+            "credential-unusable",
+            "The stored credential cannot be opened; give it again.",
+            extensions={"retryable": False},
+        ) from None
+
+
+def _seal(
+    ring: KeyRing, organization_id: UUID, integration_id: UUID, secrets: Mapping[str, str]
+) -> tuple[str | None, bytes | None]:
+    return credentials.seal(ring, organization_id, integration_id, secrets) if secrets else (None, None)
+
+
+def _resealed(kind: Connector, ring: KeyRing, current: Integration, secrets: Mapping[str, str]) -> dict[str, Any]:
+    catalog.check_secrets(kind, secrets)
+    key_id, sealed = _seal(ring, current.organization_id, current.id, secrets)
+    return {"secret_names": sorted(secrets), "key_id": key_id, "sealed": sealed}
+
+
+def _read_settings(kind: Connector, settings: Mapping[str, Any]) -> dict[str, Any]:
+    parsed = catalog.read(kind.settings, dict(settings), "/settings")
+    kind.targets(parsed)
+    return parsed.model_dump(mode="json")
+
+
+def _require_secrets_again(
+    kind: Connector, current: Integration, settings: Mapping[str, Any], given: Mapping[str, str]
+) -> None:
+    before = set(kind.targets(kind.settings.model_validate(current.settings)))
+    after = set(kind.targets(kind.settings.model_validate(settings)))
+    missing = sorted(set(current.secret_names) - set(given))
+    if after <= before or not missing:
+        return
+    fields = [errors.FieldError(f"/secrets/{name}", "Give it again for the new target.") for name in missing]
+    raise errors.Invalid("secret-required", "A stored secret does not travel to a new target.", errors=fields)
+
+
+def _name_taken() -> errors.Conflict:
+    return errors.Conflict("name-taken", "The organisation already has an integration of that name.")

@@ -1,0 +1,116 @@
+"""Guarded ways out: the egress client behind one circuit breaker for each organisation and target."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, TypeVar
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from shared import log
+from shared.breaker import Breaker, State
+from shared.destinations import Ports, parse_url
+from shared.egress import Egress, Response, Socket
+
+T = TypeVar("T")
+FAIL_MAX: Final = 5
+RESET_SECONDS: Final = 10.0
+_KEPT: Final = 10_000
+_SLACK: Final = 1.0
+
+TRANSITIONS = Counter("floyo_breaker_transitions_total", "Changes of state of circuit breakers", ["state"])
+_log = log.get(__name__)
+
+
+class Outlets:
+    """One process's breakers in front of its egress client."""
+
+    def __init__(self, egress: Egress, *, reset: float = RESET_SECONDS) -> None:
+        self.egress = egress
+        self._reset = reset
+        self._breakers: OrderedDict[str, Breaker] = OrderedDict()
+
+    def outlet(self, organization_id: UUID) -> "OrganizationOutlet":
+        """The way out for one organisation; what it does to a target shuts nobody else out."""
+        return OrganizationOutlet(self, organization_id)
+
+    def breaker(self, organization_id: UUID, host: str, port: int, timeout: float) -> Breaker:
+        """The breaker of a target; the least recently used are forgotten."""
+        name = f"{organization_id}/{host}:{port}"
+        found = self._breakers.get(name)
+        if found is None:
+            found = Breaker(name, fail_max=FAIL_MAX, reset=self._reset, timeout=timeout + _SLACK, observer=_report)
+            self._breakers[name] = found
+            if len(self._breakers) > _KEPT:
+                self._breakers.popitem(last=False)
+        self._breakers.move_to_end(name)
+        return found
+
+    def figures(self) -> dict[str, int]:
+        """How many breakers are in which state."""
+        counts = {"closed": 0, "open": 0, "half_open": 0}
+        for breaker in self._breakers.values():
+            counts[breaker.state] += 1
+        return counts
+
+
+class OrganizationOutlet:
+    """What a connector's call is given."""
+
+    def __init__(self, outlets: Outlets, organization_id: UUID) -> None:
+        self._outlets = outlets
+        self._organization_id = organization_id
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        ports: Ports,
+        hosts: Iterable[str] | None,
+        timeout: float,  # noqa: ASYNC109  # bounded and reported by the egress client
+        limit: int,
+    ) -> Response:
+        """As `Egress.request`; raises Unavailable `circuit-open` too."""
+        parsed = parse_url(url)
+
+        async def work() -> Response:
+            return await self._outlets.egress.request(
+                method,
+                url,
+                headers=headers,
+                query=query,
+                body=body,
+                ports=ports,
+                hosts=hosts,
+                timeout=timeout,
+                limit=limit,
+            )
+
+        return await self._guarded(parsed.raw_host or "", parsed.port or 0, timeout, work)
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        *,
+        ports: Ports,
+        timeout: float,  # noqa: ASYNC109  # bounded and reported by the egress client
+    ) -> Socket:
+        """As `Egress.connect`; raises Unavailable `circuit-open` too."""
+
+        async def work() -> Socket:
+            return await self._outlets.egress.connect(host, port, ports=ports, timeout=timeout)
+
+        return await self._guarded(host, port, timeout, work)
+
+    async def _guarded(self, host: str, port: int, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+        return await self._outlets.breaker(self._organization_id, host, port, seconds).call(work)
+
+
+def _report(name: str, before: State, after: State) -> None:
+    TRANSITIONS.labels(after).inc()
+    _log.warning("breaker-changed", target=name, before=before, after=after)

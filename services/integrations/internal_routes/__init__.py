@@ -1,0 +1,1 @@
+"""What siblings may call."""

@@ -1,0 +1,1 @@
+"""Work that the worker does when it is woken."""

@@ -1,0 +1,22 @@
+"""Messages that this service reads."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.integrations.storage import integrations as storage
+from shared.messages import Handler, Reading
+
+
+class OrganizationDeleted(Reading):
+    """An organisation is no more."""
+
+    organization_id: UUID
+
+
+async def forget_organization(session: AsyncSession, message: OrganizationDeleted) -> None:
+    """Its integrations go, with their secrets."""
+    await storage.delete_organization(session, message.organization_id)
+
+
+HANDLERS = {"organization.deleted": Handler(OrganizationDeleted, forget_organization)}

@@ -1,0 +1,57 @@
+"""Wire shapes of what siblings ask for."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.egress import MAX_SECONDS
+
+IdempotencyKey = Annotated[str | None, Field(max_length=255, pattern=r"^[\x21-\x7e]+$")]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class ActionCall(BaseModel):
+    """One action of one integration, named by id or name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: UUID
+    integration: str = Field(max_length=100)
+    action: str = Field(max_length=100)
+    input: Any = None
+    idempotency_key: IdempotencyKey = None
+    dry_run: bool = False
+    timeout_seconds: Seconds = MAX_SECONDS
+
+
+class HttpCall(BaseModel):
+    """One HTTP request without an integration."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: UUID
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    url: str
+    headers: dict[str, str] | None = None
+    query: dict[str, str | int | float | bool | None] | None = None
+    body: Any = None
+    idempotency_key: IdempotencyKey = None
+    dry_run: bool = False
+    timeout_seconds: Seconds = MAX_SECONDS
+
+    def texts(self) -> dict[str, str]:
+        """The query with every value as text; members that are null are left out."""
+        return {name: _text(value) for name, value in (self.query or {}).items() if value is not None}
+
+
+class HttpAnswer(BaseModel):
+    """Whatever status came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+def _text(value: str | float | bool) -> str:  # a value of a query, not a switch
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,102 @@
+"""Rows of `integration`; every query names its organisation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import RowMapping
+from sqlalchemy.dialects.postgresql import insert as insert_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.integrations.storage.tables import integration
+from shared import clock
+
+Row = RowMapping
+
+
+async def insert(session: AsyncSession, values: Mapping[str, Any]) -> Row | None:
+    """The new row, or None when the organisation already has one of that name."""
+    statement = insert_(integration).values(**values).on_conflict_do_nothing().returning(integration)
+    return await _first(session, statement)
+
+
+async def find(session: AsyncSession, organization_id: UUID, integration_id: UUID, *, lock: bool = False) -> Row | None:
+    """One row by id, for update if `lock`."""
+    statement = sa.select(integration).filter_by(organization_id=organization_id, id=integration_id)
+    statement = statement.with_for_update() if lock else statement
+    return await _first(session, statement)
+
+
+async def find_by_name(session: AsyncSession, organization_id: UUID, name: str) -> Row | None:
+    """One row by its name."""
+    statement = sa.select(integration).filter_by(organization_id=organization_id, name=name)
+    return await _first(session, statement)
+
+
+async def page(
+    session: AsyncSession, organization_id: UUID, *, before: UUID | None, connector: str | None, limit: int
+) -> Sequence[Row]:
+    """Up to `limit` rows, the newest first, older than `before`."""
+    statement = sa.select(integration).filter_by(organization_id=organization_id)
+    if connector is not None:
+        statement = statement.where(integration.c.connector == connector)
+    if before is not None:
+        statement = statement.where(integration.c.id < before)
+    statement = statement.order_by(integration.c.id.desc()).limit(limit)
+    return (await session.execute(statement)).mappings().all()
+
+
+async def update(
+    session: AsyncSession, organization_id: UUID, integration_id: UUID, values: Mapping[str, Any]
+) -> Row | None:
+    """The changed row, or None when it is gone; the caller guards uniqueness of names with `name_is_taken`."""
+    statement = (
+        sa.update(integration)
+        .filter_by(organization_id=organization_id, id=integration_id)
+        .values(**values, updated_at=clock.now(), revision=integration.c.revision + 1)
+        .returning(integration)
+    )
+    return await _first(session, statement)
+
+
+async def name_is_taken(session: AsyncSession, organization_id: UUID, name: str, besides: UUID) -> bool:
+    """Whether another integration of the organisation has the name; renames of one organisation queue up here."""
+    await session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{organization_id}"))))
+    statement = sa.select(sa.literal(1)).select_from(integration)
+    statement = statement.filter_by(organization_id=organization_id, name=name).where(integration.c.id != besides)
+    return (await session.execute(statement)).first() is not None
+
+
+async def delete(session: AsyncSession, organization_id: UUID, integration_id: UUID) -> bool:
+    """Whether there was one to delete."""
+    statement = sa.delete(integration).filter_by(organization_id=organization_id, id=integration_id)
+    return (await session.execute(statement.returning(integration.c.id))).first() is not None
+
+
+async def delete_organization(session: AsyncSession, organization_id: UUID) -> None:
+    """Everything of an organisation that is no more."""
+    await session.execute(sa.delete(integration).filter_by(organization_id=organization_id))
+
+
+async def sealed_with_other_key(session: AsyncSession, newest: str, limit: int) -> Sequence[Row]:
+    """Rows not sealed with the newest key, locked so that two rotations share the work (system role)."""
+    statement = (
+        sa.select(integration)
+        .where(integration.c.key_id.is_not(None), integration.c.key_id != newest)
+        .order_by(integration.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return (await session.execute(statement)).mappings().all()
+
+
+async def reseal(session: AsyncSession, integration_id: UUID, key_id: str, sealed: bytes) -> None:
+    """Replace the sealed bytes of a locked row (system role)."""
+    statement = sa.update(integration).where(integration.c.id == integration_id)
+    await session.execute(statement.values(key_id=key_id, sealed=sealed))
+
+
+async def _first(session: AsyncSession, statement: sa.Executable) -> Row | None:
+    row: Row | None = (await session.execute(statement)).mappings().first()
+    return row
