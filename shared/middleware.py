@@ -1,12 +1,16 @@
 """One pure ASGI middleware: trace id, safe headers, strict requests, and a figure for every answer."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from starlette.exceptions import HTTPException
 
-from shared import errors, metrics, tracing
+from shared import errors, log, metrics, tracing
+
+MAX_BODY = 1_048_576
 
 _READABLE = (
     "application/json", "application/x-ndjson", "application/yaml", "application/x-www-form-urlencoded",
@@ -20,14 +24,16 @@ _SAFE = (
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _NO_STORE = (b"cache-control", b"no-store")
 
+_log = log.get(__name__)
+
 
 class RequestMiddleware:
     """Wraps HTTP requests; WebSockets only get their trace id."""
 
-    def __init__(self, app: Any, *, service: str, internal: bool = False) -> None:
+    def __init__(self, app: Any, *, service: str, body_limits: Mapping[str, int]) -> None:
         self._app = app
         self._service = service
-        self._internal = internal
+        self._body_limits = body_limits
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One ASGI call."""
@@ -40,18 +46,28 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        answered = False
 
         async def answer(message: Any) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 message["headers"] = [*message["headers"], *_added(message["headers"], trace_id)]
                 self._count(scope, message["status"], time.perf_counter() - started)
             await send(message)
 
-        refusal = _refusal(scope, headers)
-        if refusal is not None:
-            await _send_problem(refusal, answer)
-            return
-        await self._app(scope, receive, answer)
+        limit = self._body_limits.get(scope["path"], MAX_BODY)
+        try:
+            refusal = _refusal(scope, headers, limit)
+            if refusal is None:
+                await self._app(scope, _bounded(receive, limit), answer)
+            else:
+                await _send_problem(refusal, answer)
+        except Exception as error:
+            _log.exception("request-crashed", error=repr(error))
+            if answered:
+                raise
+            await _send_problem(_CRASHED, answer)
 
     def _count(self, scope: Any, status: int, seconds: float) -> None:
         path = getattr(scope.get("route"), "path", "unmatched")
@@ -70,7 +86,28 @@ def _added(present: Any, trace_id: str) -> list[tuple[bytes, bytes]]:
     return added
 
 
-def _refusal(scope: Any, headers: dict[bytes, bytes]) -> errors.FloyoError | None:
+_CRASHED = errors.FloyoError("internal", "Something went wrong here; the trace id finds it in our logs.")
+
+
+def _bounded(receive: Any, limit: int) -> Any:
+    """Counts what arrives, whatever Content-Length said; FastAPI lets an HTTPException through."""
+    seen = 0
+
+    async def bounded() -> Any:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise HTTPException(413, f"The body is larger than {limit} bytes.")
+        return message
+
+    return bounded
+
+
+def _refusal(scope: Any, headers: dict[bytes, bytes], limit: int) -> errors.FloyoError | None:
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > limit:
+        return errors.TooLarge("content-too-large", f"The body is larger than {limit} bytes.")
     names = [name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)]
     if len(names) != len(set(names)):
         repeated = sorted({name for name in names if names.count(name) > 1})

@@ -78,7 +78,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self.loops.values(), return_exceptions=True)
         await self.siblings.close()
-        await self.redis.aclose()
+        await self.redis.aclose(close_connection_pool=True)
         await self.database.close()
 
 

@@ -1,6 +1,6 @@
 """The web side of every service: two FastAPI applications, pure ASGI middleware, problems as answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -14,8 +14,8 @@ from shared import errors, health, log, strictjson, tracing
 from shared.middleware import RequestMiddleware
 from shared.settings import Settings
 
-MAX_BODY = 1_048_576
 PREFIX = "/api/v1"
+INTERNAL_LIMITS = {"/internal/actions": 8 * 2**20, "/internal/http": 8 * 2**20, "/internal/events": 8 * 2**20}
 _SLUGS = {
     400: "bad-request", 401: "invalid-token", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
     408: "timeout", 413: "content-too-large", 415: "unsupported-media-type", 422: "invalid",
@@ -43,7 +43,10 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Any:
-            return await handle(StrictRequest(request.scope, request.receive))
+            reading = StrictRequest(request.scope, request.receive)
+            if self.body_field is not None and "json" in request.headers.get("content-type", ""):
+                await reading.json()  # here, because FastAPI turns what rises while it reads into a plain 400
+            return await handle(reading)
 
         return strict
 
@@ -58,8 +61,15 @@ def internal_router() -> APIRouter:
     return APIRouter(prefix="/internal", route_class=StrictRoute)
 
 
-def public_app(service: str, routers: Sequence[APIRouter], settings: Settings, *, lifespan: Any = None) -> FastAPI:
-    """The application behind the gateway: the API and readiness."""
+def public_app(
+    service: str,
+    routers: Sequence[APIRouter],
+    settings: Settings,
+    *,
+    lifespan: Any = None,
+    body_limits: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """The application behind the gateway: the API and readiness; `body_limits` are bytes by exact path."""
     document = f"{PREFIX}/openapi/{service}.json" if settings.docs_enabled else None
     app = _app(service, [health.readiness_router(), *routers], openapi_url=document)
     app.state.lifespan = lifespan
@@ -72,14 +82,14 @@ def public_app(service: str, routers: Sequence[APIRouter], settings: Settings, *
             expose_headers=["ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Trace-Id"],
             max_age=600,
         )
-    app.add_middleware(RequestMiddleware, service=service)
+    app.add_middleware(RequestMiddleware, service=service, body_limits=body_limits or {})
     return app
 
 
 def internal_app(service: str, routers: Sequence[APIRouter], _settings: Settings) -> FastAPI:
     """The application of the internal port: siblings, probes and metrics."""
     app = _app(service, [health.internal_router(), *routers], openapi_url=None)
-    app.add_middleware(RequestMiddleware, service=service, internal=True)
+    app.add_middleware(RequestMiddleware, service=service, body_limits=INTERNAL_LIMITS)
     return app
 
 
@@ -90,7 +100,6 @@ def _app(service: str, routers: Sequence[APIRouter], *, openapi_url: str | None)
         openapi_url=openapi_url,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False},
         responses={"default": {"description": "A problem", "content": {"application/problem+json": _PROBLEM}}},
@@ -100,7 +109,6 @@ def _app(service: str, routers: Sequence[APIRouter], *, openapi_url: str | None)
     app.add_exception_handler(errors.FloyoError, _render_problem)
     app.add_exception_handler(RequestValidationError, _render_invalid)
     app.add_exception_handler(HTTPException, _render_http)
-    app.add_exception_handler(Exception, _render_unexpected)
     return app
 
 
@@ -166,8 +174,3 @@ async def _render_http(_request: Request, error: Any) -> JSONResponse:
         headers=error.headers,
     )
     return problem(refusal)
-
-
-async def _render_unexpected(_request: Request, error: Exception) -> JSONResponse:
-    _log.error("request-crashed", exc_info=error)
-    return problem(errors.FloyoError("internal", "Something went wrong here; the trace id finds it in our logs."))
