@@ -86,8 +86,16 @@ def _initialise(server: Postgres, *, sync: bool) -> None:
     password = draft.with_suffix(".password")
     secretfiles.write(password, server.password)
     binaries.own(password, user)
-    options = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-               "--auth-host=scram-sha-256", "--auth-local=reject", f"--pwfile={password}", f"--username={SUPERUSER}"]
+    options = [
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--auth-host=scram-sha-256",
+        "--auth-local=reject",
+        f"--pwfile={password}",
+        f"--username={SUPERUSER}",
+    ]
     try:
         _initdb([*options, *([] if sync else ["--no-sync"])], draft, user)
     finally:
@@ -100,8 +108,13 @@ def _initialise(server: Postgres, *, sync: bool) -> None:
 def _initdb(options: list[str], data: Path, user: str | None) -> None:
     result = subprocess.run(
         [str(binaries.postgres("initdb")), f"--pgdata={data}", *options],
-        cwd="/", env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **as_user(user),
+        cwd="/",
+        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        **as_user(user),
     )
     if result.returncode:
         raise Unusable(f"initdb failed in {data}: {result.stderr.strip()}")

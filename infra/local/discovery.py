@@ -1,0 +1,49 @@
+"""Which services and workers exist: what stands under `services/`."""
+
+from pathlib import Path
+
+from infra.local.home import ROOT
+
+WORKER = "-worker"
+
+
+def services() -> list[str]:
+    """Services that answer requests."""
+    return sorted(path.parent.name for path in (ROOT / "services").glob("*/app.py"))
+
+
+def workers() -> list[str]:
+    """Services that have a worker."""
+    return sorted(path.parent.name for path in (ROOT / "services").glob("*/worker.py"))
+
+
+def owners() -> list[str]:
+    """Every service folder; each has a database, keys and a Redis user from the first start on."""
+    return sorted(path.parent.name for path in (ROOT / "services").glob("*/__init__.py"))
+
+
+def migrations(service: str) -> Path:
+    """Where the migrations of a service stand."""
+    return ROOT / "services" / service / "migrations" / "versions"
+
+
+def process_names() -> list[str]:
+    """Names that can be scaled: `events`, `events-worker`, …"""
+    return services() + [name + WORKER for name in workers()]
+
+
+def modules() -> list[str]:
+    """Every module of the project's processes, in the order in which a fork server had best import them."""
+    early = ["shared.migrate", *(f"services.{name}.storage.tables" for name in services())]
+    found = [*_modules("shared"), *_modules("services")]
+    return early + [name for name in found if name not in early]
+
+
+def _modules(folder: str) -> list[str]:
+    names = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if "migrations" in parts or "alembic" in parts or "testing" in parts:
+            continue
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
