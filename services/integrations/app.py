@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from services.integrations import connectors as plugins
 from services.integrations import messages
 from services.integrations.deps import open_desk
 from services.integrations.internal_routes import calls
@@ -16,7 +17,7 @@ from shared.settings import load
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The public API."""
     routers = [connectors.router, integrations.router]
-    return webapp.public_app("integrations", routers, settings or load(Settings), lifespan=open_desk)
+    return webapp.public_app("integrations", routers, settings or load(Settings), lifespan=open_desk(plugins))
 
 
 def create_internal_app(settings: Settings | None = None) -> FastAPI:

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Annotated
 
 from fastapi import Depends
 
-from services.integrations import connectors
 from services.integrations.connector import Connector
 from services.integrations.domain.catalog import Catalog
 from services.integrations.domain.outlets import Outlets
@@ -16,7 +16,7 @@ from shared import registry
 from shared.crypto import KeyRing
 from shared.deps import ServiceDep
 from shared.egress import Egress
-from shared.service import Service
+from shared.service import Lifespan, Service
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,23 @@ class Desk:
     outlets: Outlets
 
 
-@asynccontextmanager
-async def open_desk(service: Service) -> AsyncIterator[None]:
-    """Attaches the desk to the process for its lifetime."""
-    settings = service.settings
-    if not isinstance(settings, Settings):
-        raise TypeError("the integrations service needs its own settings")
-    egress = Egress(settings.egress_policy)
+def open_desk(connectors: ModuleType) -> Lifespan:
+    """A lifespan that attaches the desk, with the connectors of a package, to the process."""
     catalog = Catalog(registry.discover(connectors, "CONNECTOR", Connector))
-    service.attach(Desk(catalog, settings.key_ring, Outlets(egress)))
-    try:
-        yield
-    finally:
-        await egress.close()
+
+    @asynccontextmanager
+    async def opened(service: Service) -> AsyncIterator[None]:
+        settings = service.settings
+        if not isinstance(settings, Settings):
+            raise TypeError("the integrations service needs its own settings")
+        egress = Egress(settings.egress_policy)
+        service.attach(Desk(catalog, settings.key_ring, Outlets(egress)))
+        try:
+            yield
+        finally:
+            await egress.close()
+
+    return opened
 
 
 def get_desk(service: ServiceDep) -> Desk:

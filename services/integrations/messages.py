@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.integrations.storage import integrations as storage
+from services.integrations.domain import integrations
 from shared.messages import Handler, Reading
 
 
@@ -16,7 +16,7 @@ class OrganizationDeleted(Reading):
 
 async def forget_organization(session: AsyncSession, message: OrganizationDeleted) -> None:
     """Its integrations go, with their secrets."""
-    await storage.delete_organization(session, message.organization_id)
+    await integrations.forget_organization(session, message.organization_id)
 
 
 HANDLERS = {"organization.deleted": Handler(OrganizationDeleted, forget_organization)}

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra.local.postgres import Postgres
 from services.integrations import app as apps
-from services.integrations import deps
+from services.integrations import connectors, deps
 from services.integrations.settings import Settings
 from shared import crypto, ids, migrate, service
 from shared.identity import Verifier
@@ -111,7 +111,7 @@ async def service_integrations(settings: Settings) -> AsyncIterator[Service]:
     """The process, without listening ports."""
     process = service.build("integrations", settings)
     process.verifier = Verifier(LocalIdentity(), ISSUER)
-    async with service.opened(process, deps.open_desk):
+    async with service.opened(process, deps.open_desk(connectors)):
         yield process
 
 

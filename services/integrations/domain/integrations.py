@@ -148,6 +148,11 @@ async def remove(session: AsyncSession, organization_id: UUID, integration_id: U
         raise errors.NotFound
 
 
+async def forget_organization(session: AsyncSession, organization_id: UUID) -> None:
+    """Everything of an organisation that is no more."""
+    await storage.delete_organization(session, organization_id)
+
+
 def unseal(ring: KeyRing, integration: Integration) -> dict[str, str]:
     """The secrets; raises Conflict `credential-unusable` and raises the alarm when the seal does not fit the row."""
     if integration.sealed is None or integration.key_id is None:

@@ -7,6 +7,7 @@ from fastapi import Response
 
 from services.integrations.deps import DeskDep
 from services.integrations.domain import actions, integrations
+from services.integrations.domain.once import once
 from services.integrations.schemas.integrations import (
     ActionRequest,
     ActionResult,
@@ -16,8 +17,7 @@ from services.integrations.schemas.integrations import (
     TestResult,
     revealed,
 )
-from services.integrations.storage.tables import idempotency_key
-from shared import idempotency, pagination, webapp
+from shared import pagination, webapp
 from shared.deps import CursorParameter, IdempotencyKey, Limit, ServiceDep, Session, allow
 from shared.identity import Principal
 from shared.pagination import Page
@@ -57,10 +57,9 @@ async def create_integration(
         )
         return 201, IntegrationView.of(made).model_dump(mode="json")
 
-    answer = await idempotency.run(
+    answer = await once(
         session,
-        idempotency_key,
-        organization_id=principal.organization_id,
+        principal.organization_id,
         route="POST /integrations",
         key=key,
         request={**body.model_dump(mode="json"), "secrets": secrets},
