@@ -1,0 +1,1 @@
+"""Pattern mining: arrays in, patterns out, with no I/O of its own."""

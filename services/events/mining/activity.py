@@ -1,0 +1,103 @@
+"""What the miner reads: parallel columns, one row an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# Fields of `data` that say what an event was about when it names no subject, the most telling first.
+DETAIL_FIELDS = (
+    "command",
+    "cmd",
+    "action",
+    "operation",
+    "path",
+    "file",
+    "url",
+    "page",
+    "title",
+    "name",
+    "channel",
+    "app",
+)
+
+
+@dataclass(frozen=True)
+class Activities:
+    """Columns of one length n, in any order; row numbers are the input indexes that evidence cites.
+
+    actors: n names, None for events without an actor; sources, types: n strings; subjects: n strings or None;
+    times: float64 seconds since the epoch; positions: int64, breaks ties of time.
+    """
+
+    actors: Sequence[str | None]
+    sources: Sequence[str]
+    types: Sequence[str]
+    subjects: Sequence[str | None]
+    times: Floats
+    positions: Ints
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def select(self, rows: Ints) -> Activities:
+        """The given rows, in the given order; indexes start anew."""
+        chosen = rows.tolist()
+        return Activities(
+            [self.actors[row] for row in chosen],
+            [self.sources[row] for row in chosen],
+            [self.types[row] for row in chosen],
+            [self.subjects[row] for row in chosen],
+            self.times[rows],
+            self.positions[rows],
+        )
+
+    def without(self, actor: str) -> Activities:
+        """Everything but the given actor's rows."""
+        return self.select(np.flatnonzero([name != actor for name in self.actors]))
+
+
+def seconds(time: str | datetime | float) -> float:
+    """Seconds since the epoch of an RFC 3339 text, an aware datetime or a number of seconds."""
+    if isinstance(time, datetime):
+        return time.timestamp()
+    if isinstance(time, str):
+        return datetime.fromisoformat(time).timestamp()
+    return float(time)
+
+
+def detail(event: Mapping[str, Any]) -> str | None:
+    """The subject, or else the most telling text field of the data, or None."""
+    subject = event.get("subject")
+    if isinstance(subject, str) and subject:
+        return subject
+    data = event.get("data")
+    if not isinstance(data, Mapping):
+        return None
+    for field in DETAIL_FIELDS:
+        value = data.get(field)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def from_events(events: Iterable[Mapping[str, Any]]) -> Activities:
+    """Columns from events as the API shows them (source, type, actor, subject, time, data), in the order received."""
+    rows = list(events)
+    return Activities(
+        [row.get("actor") for row in rows],
+        [row["source"] for row in rows],
+        [row["type"] for row in rows],
+        [detail(row) for row in rows],
+        np.array([seconds(row["time"]) for row in rows], dtype=np.float64),
+        np.arange(len(rows), dtype=np.int64),
+    )

@@ -1,0 +1,68 @@
+"""The way in: from activities to the patterns worth showing, best first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.events.mining import redundancy, sequences, tokens
+from services.events.mining.activity import Activities
+from services.events.mining.options import DEFAULT, WEEK, Options
+from services.events.mining.pattern import SEQUENCE, Pattern
+from services.events.mining.sequences import Found
+from services.events.mining.sessions import Order, Sessions, collapse, order
+from services.events.mining.tokens import Coding
+
+
+def mine(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
+    """Significant sequences of all levels and windows, without redundant ones, by minutes saved × certainty.
+
+    Deterministic: the same activities in any order of rows give the same patterns (evidence cites the rows).
+    """
+    if not len(activities):
+        return []
+    ordered = order(activities, options)
+    codings = tokens.encode(activities, options)
+    patterns: list[Pattern] = []
+    for coding in codings:
+        found = _level(activities, coding, ordered, options, options.alpha / len(codings))
+        patterns = redundancy.combine(patterns, found)
+    return sorted(patterns, key=_rank)
+
+
+def _rank(pattern: Pattern) -> tuple[float, int, list[str]]:
+    return -pattern.score, -pattern.support, [f"{step.source} {step.type} {step.subject}" for step in pattern.steps]
+
+
+def _level(activities: Activities, coding: Coding, ordered: Order, options: Options, alpha: float) -> list[Pattern]:
+    weeks = max(float(np.ptp(activities.times)) / WEEK, 1.0)
+    sessions = collapse(activities, coding.codes, len(coding.tokens), ordered, options)
+    found = redundancy.prune(sequences.find(sessions, options, alpha), options)
+    return [describe(one, sessions, coding, options, weeks) for one in found]
+
+
+def describe(found: Found, sessions: Sessions, coding: Coding, options: Options, weeks: float) -> Pattern:
+    """A found sequence in words and figures."""
+    items = found.items[np.argsort(sessions.starts[found.items[:, 0]], kind="stable")]
+    gaps = sessions.starts[items[:, 1:]] - sessions.ends[items[:, :-1]]
+    actors = np.unique(sessions.actors[items[:, 0]])
+    confidence = found.support / found.trials
+    spent = float(np.median(np.minimum(gaps, options.longest_counted_gap).sum(axis=1)))
+    saved = spent - options.confirm_seconds - (1.0 - confidence) * options.repair_seconds
+    return Pattern(
+        kind=SEQUENCE,
+        steps=tuple(coding.tokens[token] for token in found.tokens),
+        support=found.support,
+        trials=found.trials,
+        lift=found.lift,
+        p_value=found.p_value,
+        actors=tuple(sorted((sessions.names[actor] for actor in actors.tolist()), key=str)),
+        sessions=len(np.unique(sessions.sessions[items[:, 0]])),
+        days=len(np.unique(sessions.days[items[:, 0]])),
+        median_gap_seconds=float(np.median(gaps)),
+        gaps=tuple(np.median(gaps, axis=0).tolist()),
+        minutes_per_week=max(0.0, found.support / weeks * saved / 60.0),
+        first_seen=float(sessions.starts[items[:, 0]].min()),
+        last_seen=float(sessions.ends[items[:, -1]].max()),
+        window=found.window,
+        evidence=tuple(tuple(row) for row in sessions.first_rows[items].tolist()),
+    )

@@ -1,0 +1,105 @@
+"""Splits each actor's activity into sessions and collapses immediate repeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.events.mining.activity import Activities, Bools, Floats, Ints
+from services.events.mining.options import DAY, DEFAULT, Options
+
+
+@dataclass(frozen=True)
+class Order:
+    """Rows of the activities by actor, time and position, each with its session, all int64 (n,)."""
+
+    rows: Ints
+    sessions: Ints
+    actors: Ints
+    names: list[str | None]
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Items: runs of one token within one session, in order. All arrays have one entry an item.
+
+    starts and ends are seconds; first_rows the input index of a run's first event; lengths its events;
+    days the number of the local day since the epoch; blocks cut long sessions into even parts of few items.
+    """
+
+    tokens: Ints
+    sessions: Ints
+    blocks: Ints
+    actors: Ints
+    starts: Floats
+    ends: Floats
+    first_rows: Ints
+    lengths: Ints
+    days: Ints
+    names: list[str | None]
+    alphabet: int
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def order(activities: Activities, options: Options = DEFAULT) -> Order:
+    """Every actor's rows in time, cut where the pause is longer than `session_gap`."""
+    names = sorted(set(activities.actors), key=lambda name: name or "")
+    numbers = {name: number for number, name in enumerate(names)}
+    actors = np.array([numbers[name] for name in activities.actors], dtype=np.int64)
+    rows = np.lexsort((activities.positions, activities.times, actors)).astype(np.int64)
+    actors, times = actors[rows], activities.times[rows]
+    return Order(rows, cut(actors, times, options.session_gap), actors, names)
+
+
+def cut(actors: Ints, times: Floats, gap: float) -> Ints:
+    """Session numbers from 0 of rows that are already in order."""
+    if not len(times):
+        return np.zeros(0, dtype=np.int64)
+    breaks = (np.diff(actors) != 0) | (np.diff(times) > gap)
+    return np.concatenate(([0], np.cumsum(breaks))).astype(np.int64)
+
+
+def collapse(
+    activities: Activities, codes: Ints, alphabet: int, ordered: Order, options: Options = DEFAULT
+) -> Sessions:
+    """Items of one coding: a token that repeats at once is one item with a run length."""
+    tokens, times = codes[ordered.rows], activities.times[ordered.rows]
+    first = _starts(tokens, ordered.sessions)
+    at = np.flatnonzero(first)
+    lengths = np.diff(np.append(at, len(tokens)))
+    starts = times[at]
+    return Sessions(
+        tokens=tokens[at],
+        sessions=ordered.sessions[at],
+        blocks=_blocks(ordered.sessions[at], options.block_size),
+        actors=ordered.actors[at],
+        starts=starts,
+        ends=times[at + lengths - 1] if len(at) else starts,
+        first_rows=ordered.rows[at],
+        lengths=lengths,
+        days=np.floor((starts + options.utc_offset) / DAY).astype(np.int64),
+        names=ordered.names,
+        alphabet=alphabet,
+    )
+
+
+def _starts(tokens: Ints, sessions: Ints) -> Bools:
+    first = np.ones(len(tokens), dtype=np.bool_)
+    first[1:] = (tokens[1:] != tokens[:-1]) | (sessions[1:] != sessions[:-1])
+    return first
+
+
+def _blocks(sessions: Ints, most: int) -> Ints:
+    """Block numbers from 0: each session in as few blocks of nearly equal size as hold at most `most` items each."""
+    if not len(sessions):
+        return sessions
+    sizes = np.bincount(sessions)
+    parts = -(-sizes // most)
+    begin = np.cumsum(sizes) - sizes
+    place = np.arange(len(sessions)) - begin[sessions]
+    numbers = (np.cumsum(parts) - parts)[sessions] + place * parts[sessions] // np.maximum(sizes[sessions], 1)
+    dense: Ints = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+    return dense

@@ -1,0 +1,61 @@
+"""What chance alone would give: expected counts, tails, false discovery rate, Wilson's bound."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from services.events.mining.activity import Bools, Floats, Ints
+
+Z95 = 1.959963984540054
+_TINY = 1e-17
+
+
+def binomial_tail(hits: Ints, trials: Ints, chances: Floats) -> Floats:
+    """P(X ≥ hits) of a binomial, elementwise; 1 where hits do not exceed the mean.
+
+    The starts of one pair have unequal chances; by Hoeffding (1956) the binomial with their mean chance has the
+    heavier tail above the mean, so the value errs on the safe side, and a Poisson tail would err further.
+    """
+    result = np.ones(len(hits), dtype=np.float64)
+    test = np.flatnonzero((hits > trials * chances) & (hits > 0) & (chances > 0))
+    zero = (chances <= 0) & (hits > 0)
+    result[zero] = 0.0
+    if not len(test):
+        return result
+    logs = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, int(trials.max()) + 1)))))
+    n, k, p = trials[test], hits[test], chances[test]
+    full = p >= 1.0
+    p = np.where(full, 0.5, p)
+    term = np.exp(logs[n] - logs[k] - logs[n - k] + k * np.log(p) + (n - k) * np.log1p(-p))
+    odds = p / (1.0 - p)
+    total, step = term.copy(), 0
+    while np.any(term > _TINY * total):
+        term = term * np.maximum(n - k - step, 0) / (k + step + 1) * odds
+        total = total + term
+        step += 1
+    result[test] = np.where(full, 1.0, np.minimum(total, 1.0))
+    return result
+
+
+def discoveries(p_values: Floats, hypotheses: float, level: float) -> Bools:
+    """Benjamini and Hochberg over all hypotheses, the untested ones counted as p = 1."""
+    kept = np.zeros(len(p_values), dtype=np.bool_)
+    if not len(p_values) or hypotheses <= 0:
+        return kept
+    by_value = np.argsort(p_values, kind="stable")
+    passes = np.flatnonzero(p_values[by_value] <= level * np.arange(1, len(p_values) + 1) / hypotheses)
+    if len(passes):
+        kept[by_value[: passes[-1] + 1]] = True
+    return kept
+
+
+def wilson(hits: float, trials: float) -> float:
+    """Lower end of Wilson's 95 % interval of hits among trials."""
+    if trials <= 0:
+        return 0.0
+    share, square = hits / trials, Z95 * Z95
+    centre = share + square / (2 * trials)
+    spread = Z95 * math.sqrt(max(share * (1 - share), 0.0) / trials + square / (4 * trials * trials))
+    return max(0.0, (centre - spread) / (1 + square / trials))

@@ -1,0 +1,1 @@
+"""Tests of pattern mining; nothing needs to run."""
