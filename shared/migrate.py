@@ -53,6 +53,8 @@ async def bootstrap(admin_url: str, passwords: dict[str, str], databases: dict[s
     names = databases or {service: service for service in services()}
     connection = await asyncpg.connect(admin_url)
     try:
+        # Roles belong to the whole cluster, and two at once fail with "tuple concurrently updated".
+        await connection.execute("SELECT pg_advisory_lock(hashtext('floyo bootstrap'))")
         for service, database in names.items():
             for kind in ROLE_KINDS:
                 await _ensure_role(connection, f"{service}_{kind}", passwords[f"{service}_{kind}"], kind)

@@ -33,6 +33,7 @@ class Stack:
         self._say = say
         self._reservations: dict[str, list[Reservation]] = {}
         self._services = discovery.owners()
+        self._announced: set[str] = set()
         self._told: dict[str, dict[str, list[int]]] = {}
 
     async def start(self, counts: Mapping[str, int]) -> list[str]:
@@ -195,10 +196,11 @@ class Stack:
             for process in list(waiting):
                 if process.state == "ready" or process.failures >= HOPELESS_FAILURES:
                     waiting.remove(process)
-                    if process.state == "ready":
-                        self._say(f"{process.instance} is ready")
-                    else:
+                    if process.state != "ready":
                         failed.append(self._diagnose(process))
+                    elif process.instance not in self._announced:
+                        self._announced.add(process.instance)
+                        self._say(f"{process.instance} is ready")
             await asyncio.sleep(0.02)
         return failed + [self._diagnose(process) for process in waiting]
 

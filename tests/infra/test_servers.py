@@ -11,9 +11,16 @@ from infra.local.valkey import Valkey
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on"), ("max_connections", "200"),
-     ("password_encryption", "scram-sha-256"),
-     ("server_encoding", "UTF8"), ("TimeZone", "UTC"), ("data_checksums", "on")],
+    [
+        ("fsync", "on"),
+        ("synchronous_commit", "on"),
+        ("full_page_writes", "on"),
+        ("max_connections", "200"),
+        ("password_encryption", "scram-sha-256"),
+        ("server_encoding", "UTF8"),
+        ("TimeZone", "UTC"),
+        ("data_checksums", "on"),
+    ],
 )
 async def test_postgres_settings(postgres: Postgres, setting: str, value: str) -> None:
     connection = await asyncpg.connect(postgres.dsn())
@@ -46,8 +53,18 @@ def test_valkey_lets_a_service_use_its_own_keys(valkey: Valkey) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("GET", "floyo:auth:session"), ("SET", "other", "1"), ("FLUSHALL",), ("KEYS", "*"), ("CONFIG", "GET", "*"),
-     ("ACL", "LIST"), ("SHUTDOWN",), ("SWAPDB", "0", "0"), ("MONITOR",), ("PUBLISH", "elsewhere", "x")],
+    [
+        ("GET", "floyo:auth:session"),
+        ("SET", "other", "1"),
+        ("FLUSHALL",),
+        ("KEYS", "*"),
+        ("CONFIG", "GET", "*"),
+        ("ACL", "LIST"),
+        ("SHUTDOWN",),
+        ("SWAPDB", "0", "0"),
+        ("MONITOR",),
+        ("PUBLISH", "elsewhere", "x"),
+    ],
 )
 def test_valkey_refuses_a_service_what_is_not_its_own(valkey: Valkey, command: tuple[str, ...]) -> None:
     with Redis.from_url(valkey.url("events")) as redis, pytest.raises(NoPermissionError):
