@@ -1,0 +1,21 @@
+"""The two applications of the events service: wiring only."""
+
+from fastapi import FastAPI
+
+from services.events.deps import lifespan
+from services.events.internal_routes import events as internal_events
+from services.events.messages import HANDLERS
+from services.events.routes import events, ingest
+from services.events.settings import Settings
+from services.events.storage.tables import inbox_message
+from shared import inbox, webapp
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API behind the gateway."""
+    return webapp.public_app("events", [ingest.routes, events.routes], settings, lifespan=lifespan)
+
+
+def create_internal_app(settings: Settings) -> FastAPI:
+    """What siblings call."""
+    return webapp.internal_app("events", [internal_events.routes, inbox.router(inbox_message, HANDLERS)], settings)

@@ -1,0 +1,126 @@
+"""Taking events in: checked, filtered, appended once for each key, then announced."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.events.domain import filters, partitions, signals
+from services.events.domain.batches import Outcome
+from services.events.domain.drafts import Draft
+from services.events.domain.signals import Signals
+from services.events.storage import log, rejections
+from services.events.storage.log import Appended
+from services.events.storage.tables import idempotency_key
+from shared import errors, idempotency, ids
+from shared.database import Database
+from shared.idempotency import Answer
+
+Read = Callable[[bytes], Draft]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Whose request it is and under which Idempotency-Key."""
+
+    organization_id: UUID
+    key: str | None = None
+
+
+async def post(database: Database, sender: Signals, request: Request, draft: Draft) -> Answer:
+    """Appends one event: 201 {id, position}, 200 with `duplicate` or `filtered`; the effect is committed on return."""
+    async with database.session(request.organization_id) as session:
+
+        async def produce() -> tuple[int, Any]:
+            appended = (await append(session, [draft]))[0]
+            return receipt(appended)
+
+        answer = await idempotency.run(
+            session,
+            idempotency_key,
+            organization_id=request.organization_id,
+            route="POST /events",
+            key=request.key,
+            request=[getattr(draft, name) for name in draft.__slots__ if name != "id"],
+            produce=produce,
+        )
+    announce(sender, answer.body.get("position"))
+    return answer
+
+
+async def post_batch(
+    database: Database, sender: Signals, request: Request, items: Sequence[bytes], read: Read
+) -> Answer:
+    """Appends the good items and says why the others are not: 200 {accepted, duplicates, rejected}."""
+    async with database.session(request.organization_id) as session:
+
+        async def produce() -> tuple[int, Any]:
+            outcome = Outcome()
+            await append_items(session, request.organization_id, items, read, outcome)
+            return 200, outcome.body()
+
+        answer = await idempotency.run(
+            session,
+            idempotency_key,
+            organization_id=request.organization_id,
+            route="POST /events/batch",
+            key=request.key,
+            request=[item.decode("utf-8", "replace") for item in items] if request.key else None,
+            produce=produce,
+        )
+    if answer.body["accepted"]:
+        announce(sender, "")
+    return answer
+
+
+async def append_items(
+    session: AsyncSession,
+    organization_id: UUID,
+    items: Sequence[bytes],
+    read: Read,
+    outcome: Outcome,
+    *,
+    first: int = 0,
+    job_id: UUID | None = None,
+) -> None:
+    """Reads and appends items, numbered from `first`, adding to the outcome; rejections are kept for a week."""
+    good: list[Draft] = []
+    known = len(outcome.rejected)
+    for index, item in enumerate(items, first):
+        try:
+            good.append(read(item))
+        except errors.FloyoError as error:
+            outcome.reject(index, error)
+    for appended in await append(session, good):
+        if appended is None:
+            outcome.filtered += 1
+        elif appended.duplicate:
+            outcome.duplicates += 1
+        else:
+            outcome.accepted += 1
+    rows = [{**item, "id": ids.new(), "job_id": job_id} for item in outcome.rejected[known:]]
+    await rejections.insert(session, organization_id, rows)
+
+
+async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appended | None]:
+    """Appends what the organisations' filters let through; None for what they drop."""
+    await partitions.ensure_current(session)
+    kept = await filters.apply_all(session, drafts)
+    appended = iter(await log.append(session, [draft for draft in kept if draft is not None]))
+    return [None if draft is None else next(appended) for draft in kept]
+
+
+def receipt(appended: Appended | None) -> tuple[int, dict[str, Any]]:
+    """Status and body for one event."""
+    if appended is None:
+        return 200, {"id": None, "position": None, "filtered": True}
+    body = {"id": str(appended.id), "position": appended.position.text()}
+    return (200, {**body, "duplicate": True}) if appended.duplicate else (201, body)
+
+
+def announce(sender: Signals, position: str | None) -> None:
+    """Tells the log's readers that there is more."""
+    if position is not None:
+        sender.announce(signals.EVENTS, position)

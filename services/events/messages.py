@@ -1,0 +1,48 @@
+"""Messages of siblings that the events service reads."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.events.domain import subscriptions
+from shared.messages import Handler, Reading
+
+
+class Match(BaseModel):
+    """Which events a trigger is for; each field exact or a glob, absent for any."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    source: str | None = None
+    type: str | None = None
+    subject: str | None = None
+
+
+class TriggerChanged(Reading):
+    """A workflow's event trigger, as it now stands."""
+
+    trigger_id: UUID
+    organization_id: UUID
+    workflow_id: UUID
+    match: Match | None = None
+    active: bool
+    changed_at: datetime | None = None
+
+
+async def apply_trigger(session: AsyncSession, message: TriggerChanged) -> None:
+    """Stores the subscription; a new one catches up with events since the change."""
+    match = message.match or Match()
+    await subscriptions.put(
+        session,
+        trigger_id=message.trigger_id,
+        organization_id=message.organization_id,
+        workflow_id=message.workflow_id,
+        match=match.model_dump(),
+        active=message.active,
+        changed_at=message.changed_at,
+    )
+
+
+HANDLERS = {"workflow.trigger_changed": Handler(TriggerChanged, apply_trigger)}

@@ -1,0 +1,73 @@
+"""Wire shapes of events."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Field(min_length=1, max_length=255)
+
+
+class EventIn(BaseModel):
+    """One event as posted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Name
+    type: str = Name
+    id: str | None = Field(default=None, min_length=1, max_length=255, description="The sender's id: unique per source")
+    actor: str | None = Field(default=None, min_length=1, max_length=255)
+    subject: str | None = Field(default=None, min_length=1, max_length=1024)
+    time: datetime | None = None
+    data: Any = None
+
+
+class EventOut(BaseModel):
+    """One event as stored."""
+
+    id: UUID
+    external_id: str | None
+    source: str
+    type: str
+    actor: str | None
+    subject: str | None
+    time: datetime
+    received_at: datetime
+    position: str
+    data: Any
+    extensions: dict[str, Any] | None = Field(description="A CloudEvent's other attributes")
+
+
+class Receipt(BaseModel):
+    """Where the event stands; both are null when a capture filter dropped it."""
+
+    id: UUID | None
+    position: str | None
+    duplicate: bool = False
+    filtered: bool = False
+
+
+class RejectedItem(BaseModel):
+    """An item of a batch that was refused, by its place."""
+
+    index: int
+    type: str
+    detail: str
+
+
+class BatchReceipt(BaseModel):
+    """What became of a batch."""
+
+    accepted: int
+    duplicates: int
+    filtered: int = 0
+    rejected: list[RejectedItem]
+
+
+class RejectionOut(RejectedItem):
+    """A refused item, kept for a week."""
+
+    id: UUID
+    job_id: UUID | None
+    received_at: datetime

@@ -1,0 +1,147 @@
+"""The append-only event log: the one statement that appends, and reading by position.
+
+A position is (epoch, xid, sequence). Rows of a transaction still open have an xid at or above the snapshot's xmin, so
+that a reader who stays below it never passes over a row that commits late. After a restore into another cluster xids
+start anew; the epoch, told from PostgreSQL's system identifier, keeps the order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+COLUMNS = "id, organization_id, external_id, source, type, actor, subject, time, received_at, epoch, xid, sequence"
+_TYPES = {
+    "id": "uuid", "organization_id": "uuid", "external_id": "text", "source": "text", "type": "text", "actor": "text",
+    "subject": "text", "time": "timestamptz", "data": "text", "extensions": "text",
+}  # fmt: skip
+_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items())
+
+# Keys are inserted in order, so that overlapping batches wait for each other instead of deadlocking; an event whose
+# key is already taken is left out. Numbers are drawn once, in the materialised input.
+APPEND = f"""
+WITH input AS MATERIALIZED (
+    SELECT item.*, (SELECT max(epoch) FROM log_epoch) AS epoch,
+           pg_current_xact_id()::text::bigint AS xid, nextval('event_sequence') AS sequence, now() AS received_at
+    FROM unnest({_ARRAYS}) AS item ({", ".join(_TYPES)})
+), keyed AS (
+    INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence, body_hash)
+    SELECT organization_id, source, external_id, id, epoch, xid, sequence,
+           hashtextextended(concat_ws(E'\\x1f', type, actor, subject, data::jsonb::text), 0)
+    FROM input WHERE external_id IS NOT NULL ORDER BY organization_id, source, external_id
+    ON CONFLICT DO NOTHING RETURNING event_id
+)
+INSERT INTO event ({COLUMNS}, data, extensions)
+SELECT id, organization_id, external_id, source, type, actor, subject, coalesce(time, received_at), received_at,
+       epoch, xid, sequence, data::jsonb, extensions::jsonb
+FROM input WHERE external_id IS NULL OR id IN (SELECT event_id FROM keyed)
+RETURNING id, epoch, xid, sequence
+"""  # noqa: S608  # built from the constants above
+
+_TAKEN = """
+SELECT wanted.id AS wanted_id, taken.event_id, taken.epoch, taken.xid, taken.sequence
+FROM unnest(CAST(:id AS uuid[]), CAST(:organization_id AS uuid[]), CAST(:source AS text[]),
+            CAST(:external_id AS text[])) AS wanted (id, organization_id, source, external_id)
+JOIN event_key AS taken USING (organization_id, source, external_id)
+"""
+
+_TAIL = f"""
+SELECT {COLUMNS}, data::text AS data, extensions::text AS extensions FROM event
+WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence)
+  AND (epoch < (SELECT max(epoch) FROM log_epoch) OR xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+ORDER BY epoch, xid, sequence LIMIT :limit
+"""  # noqa: S608
+
+_HEAD = """
+SELECT max(epoch) AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid, 0 AS sequence FROM log_epoch
+"""
+
+
+class Position(NamedTuple):
+    """Epoch of the cluster, transaction id, number within the log; compared in this order."""
+
+    epoch: int
+    xid: int
+    sequence: int
+
+    def text(self) -> str:
+        """The form that callers see."""
+        return f"{self.epoch:x}-{self.xid:x}-{self.sequence:x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that may be appended; `data` and `extensions` are JSON texts or None."""
+
+    id: UUID
+    organization_id: UUID
+    external_id: str | None
+    source: str
+    type: str
+    actor: str | None
+    subject: str | None
+    time: datetime | None
+    data: str | None
+    extensions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an event stands; a duplicate stands where the first of its key does."""
+
+    id: UUID
+    position: Position
+    duplicate: bool = False
+
+
+def columns(drafts: Sequence[Draft]) -> dict[str, list[Any]]:
+    """One list a column, as the statement unnests them."""
+    return {name: [getattr(draft, name) for draft in drafts] for name in _TYPES}
+
+
+async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appended]:
+    """Appends what is new and finds what is not, in the order given."""
+    if not drafts:
+        return []
+    rows = await session.execute(text(APPEND), columns(drafts))
+    found = {row.id: Appended(row.id, Position(row.epoch, row.xid, row.sequence)) for row in rows}
+    missing = [draft for draft in drafts if draft.id not in found]
+    if missing:
+        found |= await taken(session, missing)
+    return [found[draft.id] for draft in drafts]
+
+
+async def taken(session: AsyncSession, drafts: Sequence[Draft]) -> dict[UUID, Appended]:
+    """By draft: the event that holds its key. A second statement, so that it sees rows committed meanwhile."""
+    names = ("id", "organization_id", "source", "external_id")
+    rows = await session.execute(text(_TAKEN), {name: [getattr(draft, name) for draft in drafts] for name in names})
+    return {
+        row.wanted_id: Appended(row.event_id, Position(row.epoch, row.xid, row.sequence), duplicate=True)
+        for row in rows
+    }
+
+
+async def ensure_partition(session: AsyncSession, moment: datetime) -> bool:
+    """Makes the month's partition unless it exists; whether it was made."""
+    made: bool = await session.scalar(text("SELECT ensure_event_partition(:moment)"), {"moment": moment})
+    return made
+
+
+async def begin_epoch(session: AsyncSession) -> int:
+    """The epoch in force; begins a new one when the cluster is not the one that the last epoch was written in."""
+    epoch: int = await session.scalar(text("SELECT begin_epoch()"))
+    return epoch
+
+
+async def tail(session: AsyncSession, after: Position, limit: int) -> Sequence[Row[Any]]:
+    """What follows a position, as far as nothing can still appear before it; `data` and `extensions` are texts."""
+    return (await session.execute(text(_TAIL), {**after._asdict(), "limit": limit})).all()
+
+
+async def head(session: AsyncSession) -> Position:
+    """The position after everything that a tail could read now."""
+    return Position(*(await session.execute(text(_HEAD))).one())

@@ -1,0 +1,73 @@
+"""An events database of this worker, migrated, and processes of the service on it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from infra.local.postgres import Postgres
+from infra.local.valkey import Valkey
+from services.events.settings import Settings
+from shared import crypto, migrate
+from tests.events.processes import SECRET, SEEDS, Process, Tenant, running
+from tests.fixtures.servers import worker_name
+
+PASSWORD = "in-tests"
+
+
+@pytest.fixture(scope="session")
+def events_urls(postgres: Postgres) -> dict[str, str]:
+    """Addresses of a migrated database of this worker by role: api, system, owner, admin."""
+    database = f"events_{worker_name()}"
+    asyncio.run(_bootstrap(postgres, database))
+    urls = {kind: postgres.dsn(database, f"events_{kind}", PASSWORD) for kind in migrate.ROLE_KINDS}
+    migrate.upgrade("events", urls["owner"])
+    return {**urls, "admin": postgres.dsn(database)}
+
+
+async def _bootstrap(postgres: Postgres, database: str) -> None:
+    connection = await asyncpg.connect(postgres.dsn())
+    try:
+        await connection.execute("SELECT pg_advisory_lock(4711)")  # roles are the cluster's: one worker at a time
+        passwords = {f"events_{kind}": PASSWORD for kind in migrate.ROLE_KINDS}
+        await migrate.bootstrap(postgres.dsn(), passwords, {"events": database})
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def events_settings(events_urls: dict[str, str], valkey: Valkey) -> Settings:
+    """Settings of a process of the events service."""
+    return settings_of(events_urls, valkey, "events")
+
+
+def settings_of(urls: dict[str, str], valkey: Valkey, name: str, **more: Any) -> Settings:
+    """Settings for one process; `more` replaces fields."""
+    fields: dict[str, Any] = {
+        "environment": "test",
+        "instance": f"{name}-test",
+        "secret_key": SECRET,
+        "database_url": urls["api"],
+        "system_database_url": urls["system"],
+        "redis_url": valkey.url("events"),
+        "service_key": SEEDS["events"],
+        "service_public_keys": {
+            service: crypto.public_text(crypto.private_key(seed)) for service, seed in SEEDS.items()
+        },
+    }
+    return Settings(**{**fields, **more})
+
+
+@pytest.fixture(scope="session")
+async def service_events(events_settings: Settings) -> AsyncIterator[Process]:
+    """An API process with its public and internal application, answering in this event loop."""
+    async with running(events_settings) as process:
+        yield process
+
+
+@pytest.fixture
+def tenant(service_events: Process) -> Tenant:
+    """A fresh organisation's owner."""
+    return Tenant(service_events)
