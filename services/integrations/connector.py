@@ -124,13 +124,16 @@ class Call:
         )
 
     async def fetch(self, method: str, url: str, **options: Any) -> Response:
-        """Like `http`, but a status of 400 or more raises TargetFailed, retryable if the status says so."""
-        response = await self.http(method, url, **options)
+        """Like `http`, but a status of 400 or more raises, as `expect` does."""
+        return self.expect(await self.http(method, url, **options))
+
+    def expect(self, response: Response) -> Response:
+        """The response, or TargetFailed for a status of 400 or more, retryable if the status says so."""
         if response.status < _ERROR:
             return response
-        slug = "credential-refused" if response.status in _CREDENTIAL_STATUSES else "target-refused"
+        refused = response.status in _CREDENTIAL_STATUSES
         problem = TargetFailed(
-            slug,
+            "credential-refused" if refused else "target-refused",
             f"The target answered {response.status}.",
             retryable=response.status in TEMPORARY_STATUSES,
         )
@@ -143,8 +146,9 @@ class Call:
         return await self.outlet.connect(host, port, ports=self.connector.ports, timeout=self.timeout)
 
     def failure(self, code: str, detail: str) -> TargetFailed:
-        """The problem for an error code of the target, retryable if the connector declares the code temporary."""
-        problem = TargetFailed("target-refused", detail, retryable=code in self.connector.temporary)
+        """The problem for an error code of the target, judged by what the connector declares of the code."""
+        slug = "credential-refused" if code in self.connector.refusals else "target-refused"
+        problem = TargetFailed(slug, detail, retryable=code in self.connector.temporary)
         problem.extensions["target_code"] = code
         return problem
 
@@ -178,7 +182,8 @@ class Authorization:
 class Connector:
     """A kind of integration. `targets` derives from settings where credentials may travel; `test` proves one.
 
-    `temporary` are the target's error codes worth a retry; statuses are judged by TEMPORARY_STATUSES.
+    `temporary` are the target's error codes worth a retry, `refusals` those that blame the credential; statuses are
+    judged by TEMPORARY_STATUSES.
     """
 
     id: str
@@ -192,6 +197,7 @@ class Connector:
     ports: Ports = WEB
     hooks: tuple[str, ...] = ()
     temporary: frozenset[str] = frozenset()
+    refusals: frozenset[str] = frozenset()
     authorization: Authorization | None = None
 
     def action(self, action_id: str) -> Action | None:
