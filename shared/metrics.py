@@ -7,6 +7,8 @@ REQUEST_SECONDS = Histogram("floyo_request_seconds", "Time to answer a request",
 JOBS = Counter("floyo_jobs_total", "Jobs taken from the queue", ["service", "job", "outcome"])
 LOOP_FAILURES = Counter("floyo_loop_failures_total", "Background loops that failed and were restarted", ["loop"])
 MESSAGES = Counter("floyo_messages_total", "Messages delivered to siblings", ["recipient", "outcome"])
+LIMITED = Counter("floyo_limited_total", "Decisions of rate limits", ["limit", "outcome"])
+LETTERS = Counter("floyo_letters_total", "Letters to people", ["kind", "outcome"])
 POOL = Gauge("floyo_database_pool_connections", "Connections by state", ["state"])
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -1,0 +1,43 @@
+"""Links that work once: made for one purpose and person, kept as digests."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.domain.emails import Address
+from services.auth.storage import onetime
+from shared import clock, crypto, errors
+from shared.database import Database
+
+LIFETIMES = {"verify": timedelta(days=1), "reset": timedelta(hours=1), "change": timedelta(days=1)}
+
+
+async def make(session: AsyncSession, purpose: str, user_id: UUID, address: Address) -> str:
+    """A fresh token for `verify`, `reset` or `change`; earlier ones of the same purpose stop working."""
+    token = crypto.random_token()
+    await onetime.insert(
+        session,
+        digest=crypto.digest(token),
+        user_id=user_id,
+        purpose=purpose,
+        email=address.text,
+        email_key=address.key,
+        expires_at=clock.now() + LIFETIMES[purpose],
+    )
+    return token
+
+
+async def take(session: AsyncSession, purpose: str, token: str) -> Any:
+    """Uses a token up; raises BadRequest `invalid-token`."""
+    found = await onetime.take(session, crypto.digest(token), purpose, clock.now())
+    if found is None:
+        raise errors.BadRequest("invalid-token", "The link was used, has expired or is not ours.")
+    return found
+
+
+async def purge(database: Database) -> None:
+    """Forgets expired links."""
+    async with database.system() as session:
+        await onetime.purge(session, clock.now())

@@ -1,0 +1,97 @@
+"""Logins: one answer for every wrong pair, counted by account whatever path or address they come from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.domain import audit, emails, passwords, secondfactor, sessions, tokens
+from services.auth.domain.context import Context
+from services.auth.domain.signingkeys import SigningKey
+from services.auth.storage import accounts, organizations
+from shared import errors
+from shared.identity import Principal
+from shared.ratelimit import Limit
+
+BAD_PASSWORDS = Limit("bad-passwords", quota=10, seconds=900, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What somebody offers to prove who they are; `known` when the request carries a session of the same person."""
+
+    password: str
+    totp: str | None = None
+    known: Principal | None = None
+
+
+async def login(context: Context, email: emails.Address, proof: Proof, device: sessions.Device) -> tokens.Pair:
+    """A pair of tokens in the person's first organisation."""
+    async with context.database.system() as session:
+        account = await accounts.find_by_email(session, email.key)
+    account = await prove(context, email.key, account, proof)
+    if account.verified_at is None and context.settings.verification_required:
+        raise errors.Forbidden("email-not-verified", "Open the link in the letter that verifies the address first.")
+    signing = await context.keys.current()
+    async with context.database.system() as session:
+        pair = await _start(context, session, signing, account, code=proof.totp, device=device)
+    if pair is None:
+        await count_failure(context, email.key, _session_key(proof.known, account))
+        raise wrong()
+    return pair
+
+
+async def _start(
+    context: Context,
+    session: AsyncSession,
+    signing: SigningKey,
+    account: Any,
+    *,
+    code: str | None,
+    device: sessions.Device,
+) -> tokens.Pair | None:
+    """The session, or None when the code or, by now, the password is wrong."""
+    fresh = await accounts.find(session, account.id, lock=True)
+    if fresh is None or fresh.disabled_at or fresh.password_hash != account.password_hash:
+        return None
+    if not await secondfactor.check(context, session, fresh, code):
+        return None
+    found = await organizations.list_of_user(session, account.id)
+    if not found:
+        raise errors.Forbidden("no-organization", "The account belongs to no active organisation.")
+    await audit.record(session, found[0].id, audit.user(account.id), "session.started", str(account.id))
+    return await sessions.start(
+        context, session, signing, user_id=account.id, organization_id=found[0].id, device=device
+    )
+
+
+async def prove(context: Context, key: str, account: Any, proof: Proof) -> Any:
+    """The account, if the password fits; raises Unauthorized `invalid-credentials` or TooManyRequests.
+
+    A session of the same person has a counter of its own, so that strangers cannot lock somebody out.
+    """
+    session_key = _session_key(proof.known, account)
+    await context.limiter.check(BAD_PASSWORDS, session_key or f"account:{key}")
+    stored = account.password_hash if account is not None and account.disabled_at is None else None
+    if await context.passwords.verify(stored, passwords.normalise(proof.password)):
+        return account
+    await count_failure(context, key, session_key)
+    raise wrong()
+
+
+async def count_failure(context: Context, key: str, session_key: str | None = None) -> None:
+    """Counts one wrong password or code; raises TooManyRequests when too many were wrong lately."""
+    if session_key is not None:
+        await context.limiter.take(BAD_PASSWORDS, session_key)
+    await context.limiter.take(BAD_PASSWORDS, f"account:{key}")
+
+
+def wrong() -> errors.Unauthorized:
+    """The one answer to whatever is wrong with address, password or code."""
+    return errors.Unauthorized("invalid-credentials", "The address, the password or the code is wrong.")
+
+
+def _session_key(known: Principal | None, account: Any) -> str | None:
+    if known is None or account is None or known.user_id != account.id:
+        return None
+    return f"session:{known.session_id}"

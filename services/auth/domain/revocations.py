@@ -1,0 +1,45 @@
+"""Revocations: written with the change that causes them, read by every process within seconds."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.storage import revocations as rows
+from shared.database import Database
+
+BATCH = 1_000
+# No proof verified before this is remembered: tokens live 300 s, keys are looked up again every hour.
+REMEMBERED = timedelta(seconds=3_700)
+
+
+async def revoke(session: AsyncSession, kind: str, *subjects: UUID | str) -> None:
+    """Ends whatever was issued until now to sessions, users, organisations, keys or members (`organization:user`).
+
+    Call it last: the date must be later than that of any token which a concurrent transaction just made from the rows
+    that this one changed, and other writers of the feed wait for this one's commit.
+    """
+    if subjects:
+        await rows.append(session, kind, [str(subject) for subject in subjects], _wall_clock())
+
+
+async def read(database: Database, after: int) -> dict[str, Any]:
+    """{items, next} after a position; a negative one asks for what a process that just started must know."""
+    async with database.system() as session:
+        start = after if after >= 0 else await rows.position_before(session, _wall_clock() - REMEMBERED)
+        found = await rows.after(session, start, BATCH)
+    items = [{"position": row.position, "kind": row.kind, "id": row.subject, "at": row.at.timestamp()} for row in found]
+    return {"items": items, "next": found[-1].position if found else start}
+
+
+async def purge(database: Database) -> None:
+    """Forgets what no proof is old enough for."""
+    async with database.system() as session:
+        await rows.purge(session, _wall_clock() - 2 * REMEMBERED)
+
+
+def _wall_clock() -> datetime:
+    """The clock by which tokens are dated, which no test shifts."""
+    return datetime.fromtimestamp(time.time(), UTC)

@@ -1,0 +1,76 @@
+"""Rows of sessions and of the refresh tokens that continue them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.storage.tables import refresh_token
+from services.auth.storage.tables import session as table
+
+
+async def insert(session: AsyncSession, **values: Any) -> None:
+    """Adds a session."""
+    await session.execute(sa.insert(table).values(**values))
+
+
+async def lock(session: AsyncSession, session_id: UUID) -> sa.Row[Any] | None:
+    """The session, which nobody else continues or ends until this transaction is over."""
+    return (await session.execute(sa.select(table).where(table.c.id == session_id).with_for_update())).first()
+
+
+async def update(session: AsyncSession, session_id: UUID, **values: Any) -> None:
+    """Changes columns of one session."""
+    await session.execute(sa.update(table).where(table.c.id == session_id).values(**values))
+
+
+async def list_living(session: AsyncSession, user_id: UUID, now: datetime) -> list[sa.Row[Any]]:
+    """A person's open sessions, the newest first."""
+    statement = sa.select(table).where(table.c.user_id == user_id, *_living(now)).order_by(table.c.id.desc())
+    return list((await session.execute(statement)).all())
+
+
+async def end(
+    session: AsyncSession,
+    user_id: UUID,
+    *,
+    now: datetime,
+    reason: str,
+    only: UUID | None = None,
+    but: UUID | None = None,
+) -> list[UUID]:
+    """Ends open sessions of a person: all, one, or all but one; returns which."""
+    wanted = [table.c.user_id == user_id, *_living(now)]
+    wanted += [table.c.id == only] if only else []
+    wanted += [table.c.id != but] if but else []
+    statement = sa.update(table).where(*wanted).values(ended_at=now, end_reason=reason).returning(table.c.id)
+    return list((await session.scalars(statement)).all())
+
+
+async def insert_refresh(session: AsyncSession, **values: Any) -> None:
+    """Adds a refresh token."""
+    await session.execute(sa.insert(refresh_token).values(**values))
+
+
+async def find_refresh(session: AsyncSession, digest: bytes) -> sa.Row[Any] | None:
+    """The refresh token with this digest."""
+    return (await session.execute(sa.select(refresh_token).where(refresh_token.c.digest == digest))).first()
+
+
+async def mark_used(session: AsyncSession, digest: bytes, *, child: bytes, now: datetime) -> None:
+    """Records that a token was exchanged for its child."""
+    statement = sa.update(refresh_token).where(refresh_token.c.digest == digest).values(used_at=now, child=child)
+    await session.execute(statement)
+
+
+async def purge(session: AsyncSession, before: datetime) -> int:
+    """Forgets sessions that ended or expired before a moment, with their tokens."""
+    gone = sa.or_(table.c.expires_at < before, table.c.ended_at < before)
+    oldest = sa.select(table.c.id).where(gone).limit(1_000)
+    return len((await session.scalars(sa.delete(table).where(table.c.id.in_(oldest)).returning(table.c.id))).all())
+
+
+def _living(now: datetime) -> list[Any]:
+    return [table.c.ended_at.is_(None), table.c.expires_at > now]
