@@ -1,0 +1,24 @@
+"""The two applications of the workflows service: wiring only."""
+
+from fastapi import FastAPI
+
+from services.workflows.deps import open_waiters
+from services.workflows.internal_routes import workflows as internal_workflows
+from services.workflows.routes import runs, workflows
+from services.workflows.settings import Settings
+from services.workflows.storage.tables import inbox
+from shared import inbox as inboxes
+from shared import webapp
+from shared.settings import load
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The public API."""
+    routers = [workflows.router, runs.router]
+    return webapp.public_app("workflows", routers, settings or load(Settings), lifespan=open_waiters)
+
+
+def create_internal_app(settings: Settings | None = None) -> FastAPI:
+    """What siblings and probes reach."""
+    routers = [internal_workflows.router, inboxes.router(inbox, {})]
+    return webapp.internal_app("workflows", routers, settings or load(Settings))

@@ -1,0 +1,84 @@
+"""What steps may ask of Floyo itself, each call effective once for a step's key."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.workflows.clients import events
+from services.workflows.domain import reading, runs
+from services.workflows.domain.definition import Definition
+from services.workflows.step import Context
+from services.workflows.storage import approvals, workflows
+from services.workflows.storage import runs as stored
+from shared import clock, errors, ids
+from shared.database import Database
+from shared.httpclient import Siblings
+
+
+class Platform:
+    """The calls of `step.Platform`, on this service's own database and its siblings."""
+
+    def __init__(self, database: Database, siblings: Siblings, wake: Callable[[], Awaitable[None]]) -> None:
+        self._database, self._siblings, self._wake = database, siblings, wake
+
+    async def emit(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Record an event under the step's key; a dry run records nothing."""
+        if not context.dry_run:
+            await events.record(self._siblings, context.organization_id, {**event, "id": context.key})
+        return {"id": context.key, "dry_run": context.dry_run}
+
+    async def start(self, context: Context, workflow_id: UUID, given: Any) -> UUID:
+        """Start a run of another workflow of the organisation, once for the step's key."""
+        async with self._database.session(context.organization_id) as session:
+            found = await workflows.get(session, context.organization_id, workflow_id)
+            if found is None or not found.active:
+                raise errors.Invalid("workflow-unavailable", "The workflow to start is missing or deactivated.")
+            started = await runs.start(
+                session,
+                runs.Start(
+                    organization_id=context.organization_id,
+                    workflow_id=workflow_id,
+                    version=found.version,
+                    definition=Definition.model_validate(found.definition),
+                    trigger={"type": "workflow", "data": given},
+                    given=given,
+                    cause={"kind": "run", "id": str(context.run_id), "step": context.step_id},
+                    run_id=ids.new(),
+                    dry_run=context.dry_run,
+                    depth=context.depth + 1,
+                    start_key=context.key,
+                ),
+            )
+        if started.status == "skipped":
+            raise errors.Invalid("concurrency-limit", "As many runs as that workflow allows are under way.")
+        await self._wake()
+        return started.id
+
+    async def outcome(self, context: Context, run_id: UUID) -> dict[str, Any] | None:
+        """How a run ended, or None while it has not."""
+        async with self._database.session(context.organization_id) as session:
+            found = await stored.get(session, context.organization_id, run_id)
+        if found is None or found.finished_at is None:
+            return None
+        shown = reading.summary(found)
+        return {name: shown[name] for name in ("status", "output", "error")}
+
+    async def ask(self, context: Context, approvers: Sequence[str], required: int, expires: datetime) -> dict[str, Any]:
+        """This step's approval and what was decided so far."""
+        values = {
+            "id": ids.new(),
+            "organization_id": context.organization_id,
+            "run_id": context.run_id,
+            "workflow_id": context.workflow_id,
+            "key": context.step_id,
+            "approvers": list(approvers),
+            "required": required,
+            "expires_at": expires,
+            "created_at": clock.now(),
+        }
+        async with self._database.session(context.organization_id) as session:
+            found = await approvals.open_or_find(session, values)
+            decided = await approvals.decisions(session, found.id)
+        made = [{"by": row.decided_by, "decision": row.decision, "comment": row.comment} for row in decided]
+        return {"id": str(found.id), "status": found.status, "decisions": made}

@@ -1,0 +1,47 @@
+"""A run as it is read: its rows beside the steps that have none yet."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from services.workflows.domain.plan import Plan
+
+JSON = ("trigger", "input", "output", "error", "cause")
+
+
+def steps(plan: Plan, status: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Every step in the order written, those inside others after their own; without a row a step is pending."""
+    stored = {row.key: row for row in rows}
+    shown = [_step(name, node.step.type, stored.pop(name, None)) for name, node in plan.root.nodes.items()]
+    shown += [_step(row.key, row.type, row) for row in sorted(stored.values(), key=lambda row: row.key)]
+    if status == "running":
+        _mark_running(plan, shown)
+    return shown
+
+
+def _step(key: str, kind: str, row: Any | None) -> dict[str, Any]:
+    if row is None:
+        return {"id": key, "type": kind, "status": "pending", "attempts": 0, "started_at": None, "finished_at": None,
+                "input": None, "output": None, "error": None}  # fmt: skip
+    names = ("status", "attempts", "started_at", "finished_at", "input", "output", "error")
+    return {"id": key, "type": kind, **{name: getattr(row, name) for name in names}}
+
+
+def _mark_running(plan: Plan, shown: list[dict[str, Any]]) -> None:
+    """A worker stores outcomes, not beginnings: a step whose needs have ended is the one it is busy with."""
+    ended = {step["id"] for step in shown if step["status"] in {"succeeded", "failed", "skipped"}}
+    for step in shown:
+        node = plan.root.nodes.get(step["id"])
+        if node is not None and step["status"] == "pending" and {*node.needs, *node.choosers} <= ended:
+            step["status"] = "running"
+
+
+def summary(row: Any) -> dict[str, Any]:
+    """A run without its steps."""
+    fields: Mapping[str, Any] = row._mapping  # noqa: SLF001 - the public name of a row's columns
+    return {name: _decode(value) if name in JSON else value for name, value in fields.items()}
+
+
+def _decode(value: Any) -> Any:
+    return orjson.loads(value) if isinstance(value, bytes) else value

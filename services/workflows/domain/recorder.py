@@ -1,0 +1,80 @@
+"""Group commit of runs' progress: whatever workers hand in while one commit is under way goes into the next."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy.exc import DBAPIError
+
+from services.workflows.storage import leases, records
+from services.workflows.storage.records import Record
+from shared import errors, log
+from shared.database import Database
+
+MOST = 200
+LONGEST_PAUSE = 2.0
+
+Told = Callable[[Sequence[Record]], Awaitable[None]]
+_log = log.get(__name__)
+_Entry = tuple[Record, "asyncio.Future[bool]"]
+
+
+class Unstorable(Exception):
+    """PostgreSQL refuses what a record holds, whichever transaction it comes in."""
+
+
+class Recorder:
+    """Writes records together and tells each writer whether its token held."""
+
+    def __init__(self, database: Database, told: Told) -> None:
+        self._database = database
+        self._told = told
+        self._pending: list[_Entry] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def put(self, record: Record) -> bool:
+        """Store one record; False when the lease was lost. An outage of the database is waited out."""
+        entry: _Entry = (record, asyncio.get_running_loop().create_future())
+        self._pending.append(entry)
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        return await entry[1]
+
+    async def _flush(self) -> None:
+        await asyncio.sleep(0)  # lets what is ready in this turn of the loop come along
+        while self._pending:
+            batch, self._pending = self._pending[:MOST], self._pending[MOST:]
+            await self._write(batch)
+
+    async def _write(self, batch: list[_Entry]) -> None:
+        pause = 0.05
+        while True:
+            try:
+                async with self._database.system() as session:
+                    held = await records.write(session, [record for record, _ in batch], leases.LEASE_SECONDS)
+                break
+            except errors.Unavailable:
+                _log.warning("progress-not-stored-yet", runs=len(batch))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            except DBAPIError as problem:
+                await self._halve(batch, problem)
+                return
+        for record, waiter in batch:
+            if not waiter.done():
+                waiter.set_result(record.run_id in held)
+        with contextlib.suppress(errors.FloyoError):
+            await self._told([record for record, _ in batch if record.run_id in held])
+
+    async def _halve(self, batch: list[_Entry], problem: DBAPIError) -> None:
+        """Find the record that PostgreSQL refuses, so that the others are stored."""
+        if len(batch) == 1:
+            _log.error(
+                "progress-refused", run=str(batch[0][0].run_id), sqlstate=getattr(problem.orig, "sqlstate", None)
+            )
+            if not batch[0][1].done():
+                batch[0][1].set_exception(Unstorable())
+            return
+        middle = len(batch) // 2
+        await self._write(batch[:middle])
+        await self._write(batch[middle:])

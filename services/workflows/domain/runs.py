@@ -1,0 +1,206 @@
+"""Runs from outside: started within their limits, cancelled for good, retried from where they failed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workflows.domain import conditions, plan, reading
+from services.workflows.domain.definition import Concurrency, Definition
+from services.workflows.domain.names import ROOTS
+from services.workflows.step import catalog
+from services.workflows.storage import limits, runs, workflows
+from shared import clock, errors, ids, tracing
+
+DEEPEST = 10
+MOST_RETRIED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Everything that a new run is made from."""
+
+    organization_id: UUID
+    workflow_id: UUID
+    version: int
+    definition: Definition
+    trigger: dict[str, Any]
+    given: Any
+    cause: dict[str, Any]
+    run_id: UUID
+    event: dict[str, Any] | None = None
+    dry_run: bool = False
+    depth: int = 0
+    start_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What became of a start: `queued`, or `skipped` by the workflow's concurrency limit."""
+
+    id: UUID
+    status: str
+
+
+async def start(session: AsyncSession, what: Start) -> Started:
+    """Store a run that is due now, or held back by its concurrency limit; the same start key starts it once."""
+    if what.depth > DEEPEST:
+        raise errors.Invalid("limit-exceeded", f"workflows start each other at most {DEEPEST} deep")
+    held, key = False, None
+    limit = what.definition.concurrency
+    if limit is not None:
+        key = _concurrency_key(limit, what)
+        verdict = await _admit(session, limit, key, what)
+        if verdict == "skipped":
+            return Started(what.run_id, "skipped")
+        held = verdict == "held"
+    inserted = await runs.insert(
+        session,
+        {
+            "id": what.run_id,
+            "organization_id": what.organization_id,
+            "workflow_id": what.workflow_id,
+            "version": what.version,
+            "trigger": what.trigger,
+            "event": what.event,
+            "input": what.given,
+            "cause": what.cause,
+            "dry_run": what.dry_run,
+            "depth": what.depth,
+            "trace_id": tracing.trace_id(),
+            "start_key": what.start_key,
+            "concurrency_key": key,
+            "concurrency_limit": limit.limit if limit else None,
+            "held": held,
+            "created_at": clock.now(),
+        },
+    )
+    if inserted or what.start_key is None:
+        return Started(what.run_id, "queued")
+    earlier = await runs.find_by_start_key(session, what.organization_id, what.start_key)
+    return Started(earlier or what.run_id, "queued")
+
+
+async def start_by_hand(
+    session: AsyncSession, organization_id: UUID, workflow_id: UUID, *, given: Any, dry_run: bool, subject: str
+) -> Started:
+    """Start a run that somebody asked for; Conflict `workflow-inactive` when it is switched off."""
+    found = await workflows.get(session, organization_id, workflow_id)
+    if found is None:
+        raise errors.NotFound
+    if not found.active:
+        raise errors.Conflict("workflow-inactive", "The workflow is deactivated; activate it first.")
+    started = await start(
+        session,
+        Start(
+            organization_id=organization_id,
+            workflow_id=workflow_id,
+            version=found.version,
+            definition=Definition.model_validate(found.definition),
+            trigger={"type": "manual", "data": given},
+            given=given,
+            cause={"kind": "manual", "by": subject},
+            run_id=ids.new(),
+            dry_run=dry_run,
+        ),
+    )
+    if started.status == "skipped":
+        raise errors.Conflict("concurrency-limit", "As many runs as the workflow allows are under way.")
+    return started
+
+
+async def cancel(session: AsyncSession, organization_id: UUID, run_id: UUID) -> str:
+    """End a run at once and fence off its worker; answers its status, which a run that has ended keeps."""
+    if await runs.cancel(session, organization_id, runs.is_run(run_id)):
+        return "cancelled"
+    found = await runs.get(session, organization_id, run_id)
+    if found is None:
+        raise errors.NotFound
+    raise errors.Conflict("run-ended", f"The run has {found.status} already.")
+
+
+async def retry(session: AsyncSession, organization_id: UUID, run_id: UUID) -> None:
+    """Let a failed or cancelled run go on from the step that did not succeed; its effects keep their keys."""
+    found = await runs.get(session, organization_id, run_id, lock=True)
+    if found is None:
+        raise errors.NotFound
+    if found.status not in {"failed", "cancelled"}:
+        raise errors.Conflict(
+            "run-not-failed", f"Only a failed or cancelled run can be retried; this one is {found.status}."
+        )
+    await _check_active(session, organization_id, found.workflow_id)
+    await runs.requeue(session, organization_id, [run_id], gap_seconds=0)
+
+
+async def retry_many(
+    session: AsyncSession,
+    organization_id: UUID,
+    *,
+    workflow_id: UUID,
+    status: str,
+    after: datetime | None,
+    before: datetime | None,
+    per_second: float,
+) -> int:
+    """Retry up to a thousand ended runs, oldest first, so many a second; answers how many."""
+    await _check_active(session, organization_id, workflow_id)
+    found = await runs.failed(
+        session, organization_id, workflow_id=workflow_id, status=status, after=after, before=before, limit=MOST_RETRIED
+    )
+    await runs.requeue(session, organization_id, found, gap_seconds=1 / per_second)
+    return len(found)
+
+
+async def _check_active(session: AsyncSession, organization_id: UUID, workflow_id: UUID) -> None:
+    found = await workflows.get(session, organization_id, workflow_id)
+    if found is None:
+        raise errors.NotFound
+    if not found.active:
+        raise errors.Conflict("workflow-inactive", "The workflow is deactivated; activate it first.")
+
+
+def _concurrency_key(limit: Concurrency, what: Start) -> str:
+    """The text that runs are counted by; runs whose key has no answer share the empty one."""
+    if limit.key is None:
+        return ""
+    names = {"trigger": what.trigger, "event": what.event, "input": what.given, "run": {"id": str(what.run_id)}}
+    try:
+        return str(conditions.compile_condition(limit.key, ROOTS - {"steps"}).value(names))[:200]
+    except (conditions.Unanswered, conditions.Refused):
+        return ""
+
+
+async def _admit(session: AsyncSession, limit: Concurrency, key: str, what: Start) -> str:
+    """Tell whether a run may go, is held or is skipped; whoever decides for the same key waits meanwhile."""
+    await limits.lock(session, what.workflow_id, key)
+    busy = await limits.under_way(session, what.workflow_id, key)
+    if len(busy) < limit.limit:
+        return "go"
+    if limit.on_limit == "skip":
+        return "skipped"
+    if limit.on_limit == "queue":
+        return "held"
+    for run_id in busy[: len(busy) - limit.limit + 1]:
+        await runs.cancel(session, what.organization_id, runs.is_run(run_id))
+    return "go"
+
+
+async def read(session: AsyncSession, organization_id: UUID, run_id: UUID) -> dict[str, Any]:
+    """One run with every step; NotFound."""
+    found = await runs.get(session, organization_id, run_id)
+    if found is None:
+        raise errors.NotFound
+    rows = await runs.steps(session, organization_id, run_id)
+    version = await workflows.version(session, organization_id, found.workflow_id, found.version)
+    definition = Definition.model_validate(version.definition if version else {})
+    return {**reading.summary(found), "steps": reading.steps(plan.build(definition, catalog()), found.status, rows)}
+
+
+async def page(
+    session: AsyncSession, organization_id: UUID, *, filters: dict[str, Any], before: UUID | None, limit: int
+) -> list[dict[str, Any]]:
+    """Runs without their steps, newest first, one more than `limit` when more follow."""
+    rows = await runs.page(session, organization_id, filters=filters, before=before, limit=limit)
+    return [reading.summary(row) for row in rows]

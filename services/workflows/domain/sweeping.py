@@ -1,0 +1,63 @@
+"""What is due although nobody said so: runs, timers and runs that a limit held back. Every organisation's."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workflows.domain import schedules, triggers
+from services.workflows.storage import leases, limits, timers
+from shared import clock
+from shared.database import Database
+
+BATCH = 100
+FAR_SECONDS = 3_600.0
+
+
+async def look(database: Database) -> float:
+    """Seconds until the next run is due, 0 when one is due now."""
+    async with database.system() as session:
+        due_at, at = await leases.next_due(session)
+    return FAR_SECONDS if due_at is None else max(0.0, (due_at - at).total_seconds())
+
+
+async def fire_timers(database: Database) -> tuple[int, float]:
+    """Fire the triggers that time has made due; answers how many runs began, and the seconds until the next."""
+    fired = 0
+    async with database.system() as session:
+        now = clock.now()
+        for trigger in await timers.due(session, now, BATCH):
+            fired += await _fire(session, trigger, now)
+        next_at = await timers.next_due(session)
+    if next_at is None:
+        return fired, FAR_SECONDS
+    return fired, (next_at - clock.now()).total_seconds()
+
+
+async def let_go(database: Database) -> int:
+    """Make held runs due wherever their limit has room again; answers how many."""
+    async with database.system() as session:
+        keys = await limits.held_keys(session, BATCH)
+    freed = 0
+    for workflow_id, key in keys:
+        async with database.system() as session:
+            freed += await limits.let_go(session, workflow_id, key)
+    return freed
+
+
+async def _fire(session: AsyncSession, trigger: Any, now: datetime) -> int:
+    """Fire the due slots of one trigger, then set when it comes due next."""
+    if trigger.type == "absence":
+        event = trigger.state["event"]
+        began = await triggers.fire(session, trigger, slot=f"silence after {event['id']}", event=event, data=None)
+        await timers.move(session, trigger.id, None)
+        return int(began)
+    began_runs = 0
+    last = trigger.next_at
+    for slot in schedules.slots(trigger.spec, trigger.anchored_at, trigger.next_at, now):
+        name = slot.astimezone(UTC).isoformat()
+        began_runs += await triggers.fire(session, trigger, slot=name, data={"slot": name})
+        last = slot
+    after = last if trigger.spec.get("catch_up") == "all" else now
+    await timers.move(session, trigger.id, schedules.following(trigger.spec, trigger.anchored_at, after))
+    return began_runs

@@ -1,0 +1,65 @@
+"""Requests that wait for a run to end: woken by the workers' notices, and by looking twice a second without them."""
+
+import asyncio
+from collections import defaultdict
+from uuid import UUID
+
+import orjson
+from redis.exceptions import RedisError
+
+from services.workflows.storage import runs
+from shared import errors, log
+from shared.service import Service
+
+CHANNEL = "floyo:runs"
+LOOK_SECONDS = 0.5
+
+_log = log.get(__name__)
+
+
+class Waiters:
+    """The requests of one process that wait, by run."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[UUID, set[asyncio.Event]] = defaultdict(set)
+
+    async def wait(self, run_id: UUID, seconds: float) -> None:
+        """Return when the run has probably ended, or after so many seconds."""
+        event = asyncio.Event()
+        self._waiting[run_id].add(event)
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._waiting[run_id].discard(event)
+            if not self._waiting[run_id]:
+                del self._waiting[run_id]
+
+    def wake(self, run_id: UUID) -> None:
+        """Wake whoever waits for a run."""
+        for event in self._waiting.get(run_id, ()):
+            event.set()
+
+    async def listen(self, service: Service) -> None:
+        """Hear the workers' notices for ever; raises when Redis goes away, and is started again."""
+        async with service.redis.pubsub() as channel:
+            try:
+                await channel.subscribe(CHANNEL)
+                while True:
+                    notice = await channel.get_message(ignore_subscribe_messages=True, timeout=0.5)
+                    for item in orjson.loads(notice["data"]) if notice else ():
+                        if item["status"] in {"succeeded", "failed", "cancelled"}:
+                            self.wake(UUID(item["id"]))
+            except RedisError as problem:
+                raise errors.Unavailable("queue-unavailable", "Redis does not answer.") from problem
+
+    async def look(self, service: Service) -> None:
+        """Look for ever whether runs that are waited for have ended, whatever was heard."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._waiting:
+                async with service.database.system() as session:
+                    for run_id in await runs.ended_among(session, list(self._waiting)):
+                        self.wake(run_id)

@@ -1,0 +1,125 @@
+"""The worker's side of runs: what a wake-up does, and the loops that need none."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import orjson
+from redis.exceptions import RedisError
+
+from services.workflows.clients.integrations import Integrations
+from services.workflows.domain import calls, sweeping
+from services.workflows.domain.engine import HEARTBEAT_SECONDS, Engine
+from services.workflows.domain.platform import Platform
+from services.workflows.domain.recorder import Recorder
+from services.workflows.domain.waiters import CHANNEL
+from services.workflows.settings import Settings
+from services.workflows.storage.records import Record
+from shared import ids, jobs
+from shared.database import Database
+from shared.service import Service
+from shared.testing import faults
+
+SWEEP_SECONDS = 1.0
+QUICK_SECONDS = 0.05
+
+
+@asynccontextmanager
+async def open_engine(service: Service) -> AsyncIterator[None]:
+    """A lifespan that attaches the engine; on leaving it hands back what it still holds."""
+    settings = service.settings
+    if not isinstance(settings, Settings):
+        raise TypeError("the workflows service needs its own settings")
+
+    async def tell(records: Sequence[Record]) -> None:
+        await announce(service, records)
+
+    async def wake() -> None:
+        await jobs.wake(service.redis, service.name, "advance_due")
+
+    recorder = Recorder(service.database, tell)
+    tools = calls.Tools(Integrations(service.siblings), Platform(service.database, service.siblings, wake))
+    heart = Database(
+        settings.database_url.get_secret_value(),
+        settings.system_database_url.get_secret_value(),
+        pool_size=1,
+        instance=f"{settings.instance}-heart",
+    )
+    owner = f"{settings.instance}:{ids.new()}"
+    engine = Engine(
+        service.database,
+        recorder,
+        tools,
+        heart=heart,
+        owner=owner,
+        slots=settings.run_slots,
+        organization_slots=settings.organization_slots,
+    )
+    service.attach(engine)
+    try:
+        yield
+    finally:
+        await engine.drain()
+        await heart.close()
+
+
+async def announce(service: Service, records: Sequence[Record]) -> None:
+    """Tell whoever listens that runs have changed; nobody depends on hearing it."""
+    told = [
+        {"id": record.run_id, "organization_id": record.organization_id, "workflow_id": record.workflow_id,
+         "status": record.status}
+        for record in records
+    ]  # fmt: skip
+    with contextlib.suppress(RedisError, OSError, TimeoutError):
+        await service.redis.publish(CHANNEL, orjson.dumps(told))
+
+
+async def advance_due(service: Service) -> None:
+    """What a wake-up does: lower the flag first, then take what is due."""
+    if service.draining:
+        return
+    await jobs.awake(service.redis, service.name)
+    await service.part(Engine).advance()
+
+
+async def keep_leases(service: Service) -> None:
+    """The heartbeat."""
+    engine = service.part(Engine)
+    while True:
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        await engine.renew()
+
+
+async def sweep(service: Service) -> None:
+    """Wake a worker for whatever is due, at the moment it is, and every second whatever was missed."""
+    if faults.active("sweeper-off"):
+        await asyncio.Event().wait()
+    pause = SWEEP_SECONDS
+    while True:
+        patience = await sweeping.look(service.database)
+        if patience > 0:
+            pause = QUICK_SECONDS
+            await asyncio.sleep(min(patience, SWEEP_SECONDS))
+            continue
+        if not await jobs.wake(service.redis, service.name, "advance_due") and not service.draining:
+            await service.part(Engine).advance()
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, SWEEP_SECONDS)
+
+
+async def fire_timers(service: Service) -> None:
+    """Fire schedules, intervals and absences as they come due."""
+    while True:
+        fired, patience = await sweeping.fire_timers(service.database)
+        if fired:
+            await jobs.wake(service.redis, service.name, "advance_due")
+        await asyncio.sleep(min(max(patience, 0.0), SWEEP_SECONDS))
+
+
+async def let_go(service: Service) -> None:
+    """Start what a concurrency limit held back, once there is room; purge firings that nobody repeats."""
+    while True:
+        if await sweeping.let_go(service.database):
+            await jobs.wake(service.redis, service.name, "advance_due")
+        await asyncio.sleep(SWEEP_SECONDS / 2)

@@ -1,0 +1,22 @@
+"""Messages that the workflows service publishes."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from shared.messages import Message
+
+
+class TriggerChanged(Message):
+    """A subscription to events began, changed or ended; a higher `revision` of the same trigger replaces a lower one.
+
+    `match` is {source?, type?, subject?, where?}; `active` is false when the trigger listens no longer.
+    """
+
+    type: ClassVar[str] = "workflow.trigger_changed"
+
+    trigger_id: UUID
+    organization_id: UUID
+    workflow_id: UUID
+    revision: int
+    active: bool
+    match: dict[str, Any]

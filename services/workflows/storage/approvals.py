@@ -1,0 +1,78 @@
+"""Approvals and who decided what."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workflows.storage.tables import approval, approval_decision, run, run_step
+
+
+async def open_or_find(session: AsyncSession, values: dict[str, Any]) -> Any:
+    """The approval of one step of one run, made when it is first asked for."""
+    statement = (
+        insert(approval).values(status="open", **values).on_conflict_do_nothing(index_elements=["run_id", "key"])
+    )
+    await session.execute(statement)
+    found = sa.select(approval).where(approval.c.run_id == values["run_id"], approval.c.key == values["key"])
+    return (await session.execute(found)).one()
+
+
+async def decisions(session: AsyncSession, approval_id: UUID) -> list[Any]:
+    """What was decided so far, in order."""
+    statement = (
+        sa.select(approval_decision)
+        .where(approval_decision.c.approval_id == approval_id)
+        .order_by(approval_decision.c.decided_at)
+    )
+    return list(await session.execute(statement))
+
+
+async def get(session: AsyncSession, organization_id: UUID, approval_id: UUID, *, lock: bool = False) -> Any | None:
+    """One approval, or None."""
+    statement = sa.select(approval).where(approval.c.organization_id == organization_id, approval.c.id == approval_id)
+    if lock:
+        statement = statement.with_for_update()
+    return (await session.execute(statement)).first()
+
+
+async def page(
+    session: AsyncSession, organization_id: UUID, *, status: str | None, before: UUID | None, limit: int
+) -> list[Any]:
+    """Approvals, newest first, one more than `limit` when more follow."""
+    statement = sa.select(approval).where(approval.c.organization_id == organization_id)
+    statement = statement.order_by(approval.c.id.desc()).limit(limit + 1)
+    if status is not None:
+        statement = statement.where(approval.c.status == status)
+    if before is not None:
+        statement = statement.where(approval.c.id < before)
+    return list(await session.execute(statement))
+
+
+async def decide(session: AsyncSession, values: dict[str, Any]) -> bool:
+    """Store one person's decision; False when there is one by the same person."""
+    statement = insert(approval_decision).values(**values).on_conflict_do_nothing()
+    return (await session.execute(statement.returning(approval_decision.c.decided_by))).first() is not None
+
+
+async def close(session: AsyncSession, approval_id: UUID, status: str, at: datetime) -> None:
+    """End an approval."""
+    await session.execute(sa.update(approval).where(approval.c.id == approval_id).values(status=status, decided_at=at))
+
+
+async def poke(session: AsyncSession, run_id: UUID, key: str) -> None:
+    """Make a waiting step due now, and its run with it, even when a worker is busy with another part of it."""
+    due = sa.func.clock_timestamp()
+    await session.execute(
+        sa.update(run_step)
+        .where(run_step.c.run_id == run_id, run_step.c.key == key, run_step.c.status == "waiting")
+        .values(due_at=due)
+    )
+    await session.execute(
+        sa.update(run)
+        .where(run.c.id == run_id)
+        .values(signals=run.c.signals + 1, due_at=sa.case((run.c.status == "waiting", due), else_=run.c.due_at))
+    )

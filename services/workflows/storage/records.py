@@ -1,0 +1,73 @@
+"""What workers write: the progress of many runs in one statement, each only while its fencing token still holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_WRITE = text(
+    """
+    WITH given AS (
+        SELECT * FROM json_to_recordset(CAST(:runs AS json)) AS given (
+            id uuid, token bigint, status text, due_at timestamptz, signals int, output json, error json)
+    ), held AS (
+        UPDATE run SET status = given.status, output = given.output, error = given.error,
+               due_at = CASE given.status
+                   WHEN 'running' THEN clock_timestamp() + make_interval(secs => :seconds)
+                   WHEN 'waiting' THEN CASE WHEN run.signals <> given.signals THEN clock_timestamp()
+                                            ELSE given.due_at END
+               END,
+               lease_owner = CASE WHEN given.status = 'running' THEN run.lease_owner END,
+               finished_at = CASE WHEN given.status NOT IN ('running', 'waiting') THEN clock_timestamp() END
+          FROM given WHERE run.id = given.id AND run.lease_token = given.token AND run.status = 'running'
+        RETURNING run.id, run.organization_id
+    ), written AS (
+        INSERT INTO run_step (run_id, key, organization_id, step_id, type, status, attempts, started_at, finished_at,
+                              due_at, input, output, error, state)
+        SELECT run_id, key, held.organization_id, step_id, type, status, attempts, started_at, finished_at,
+               due_at, input, output, error, state
+          FROM json_to_recordset(CAST(:steps AS json)) AS step (
+                   run_id uuid, key text, step_id text, type text, status text, attempts int, started_at timestamptz,
+                   finished_at timestamptz, due_at timestamptz, input json, output json, error json, state json)
+          JOIN held ON held.id = step.run_id
+        ON CONFLICT (run_id, key) DO UPDATE SET
+            status = excluded.status, attempts = excluded.attempts, started_at = excluded.started_at,
+            finished_at = excluded.finished_at, due_at = excluded.due_at, input = excluded.input,
+            output = excluded.output, error = excluded.error, state = excluded.state
+    )
+    SELECT id FROM held
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The progress of one run: its new status and the rows that changed, as JSON-compatible values."""
+
+    run_id: UUID
+    token: int
+    status: str
+    due_at: Any = None
+    signals: int = 0
+    output: Any = None
+    error: Any = None
+    steps: tuple[dict[str, Any], ...] = ()
+    organization_id: UUID | None = None
+    workflow_id: UUID | None = None
+
+
+async def write(session: AsyncSession, records: Sequence[Record], lease_seconds: float) -> set[UUID]:
+    """Write them all; answers the runs whose token held. What the others carried is not written."""
+    ordered = sorted(records, key=lambda record: record.run_id)
+    runs = [
+        {"id": record.run_id, "token": record.token, "status": record.status, "due_at": record.due_at,
+         "signals": record.signals, "output": record.output, "error": record.error}
+        for record in ordered
+    ]  # fmt: skip
+    steps = [{"run_id": record.run_id, **step} for record in ordered for step in record.steps]
+    given = {"runs": orjson.dumps(runs).decode(), "steps": orjson.dumps(steps).decode(), "seconds": lease_seconds}
+    return {row.id for row in await session.execute(_WRITE, given)}

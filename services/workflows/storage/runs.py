@@ -1,0 +1,158 @@
+"""Runs as requests see them: started, listed, read, cancelled, retried."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workflows.storage.tables import run, run_step
+
+UNFINISHED = ("queued", "running", "waiting")
+_SUMMARY = [
+    run.c[name]
+    for name in (
+        "id", "workflow_id", "version", "status", "trigger", "input", "output", "error", "dry_run", "cause", "trace_id",
+        "created_at", "started_at", "finished_at",
+    )
+]  # fmt: skip
+_CANCELLED = {
+    "status": "cancelled",
+    "due_at": None,
+    "lease_owner": None,
+    "held": False,
+    "finished_at": sa.func.clock_timestamp(),
+    "lease_token": run.c.lease_token + 1,
+}
+
+
+async def insert(session: AsyncSession, values: dict[str, Any]) -> bool:
+    """Store a new run that is due now; False when its `start_key` has started one already."""
+    statement = insert_or(run).values(
+        status="queued", due_at=sa.null() if values.get("held") else sa.func.clock_timestamp(), **values
+    )  # fmt: skip
+    if values.get("start_key") is None:
+        await session.execute(statement)
+        return True
+    statement = statement.on_conflict_do_nothing(index_elements=["organization_id", "start_key"])
+    return (await session.execute(statement.returning(run.c.id))).first() is not None
+
+
+async def find_by_start_key(session: AsyncSession, organization_id: UUID, key: str) -> UUID | None:
+    """The run that a key has started."""
+    statement = sa.select(run.c.id).where(run.c.organization_id == organization_id, run.c.start_key == key)
+    return (await session.execute(statement)).scalar()
+
+
+async def get(session: AsyncSession, organization_id: UUID, run_id: UUID, *, lock: bool = False) -> Any | None:
+    """One run, or None."""
+    statement = sa.select(run).where(run.c.organization_id == organization_id, run.c.id == run_id)
+    if lock:
+        statement = statement.with_for_update()
+    return (await session.execute(statement)).first()
+
+
+async def steps(session: AsyncSession, organization_id: UUID, run_id: UUID) -> list[Any]:
+    """The stored steps of one run."""
+    statement = sa.select(run_step).where(run_step.c.organization_id == organization_id, run_step.c.run_id == run_id)
+    return list(await session.execute(statement))
+
+
+async def page(
+    session: AsyncSession,
+    organization_id: UUID,
+    *,
+    filters: dict[str, Any],
+    before: UUID | None,
+    limit: int,
+) -> list[Any]:
+    """Runs without their steps, newest first, one more than `limit` when more follow."""
+    statement = sa.select(*_SUMMARY).where(run.c.organization_id == organization_id)
+    statement = statement.order_by(run.c.id.desc()).limit(limit + 1)
+    for name, value in filters.items():
+        if value is not None:
+            statement = statement.where(run.c[name] == value)
+    if before is not None:
+        statement = statement.where(run.c.id < before)
+    return list(await session.execute(statement))
+
+
+async def cancel(session: AsyncSession, organization_id: UUID, condition: "sa.ColumnElement[bool]") -> list[UUID]:
+    """End every unfinished run that the condition names, and fence off whoever works on it; answers their ids."""
+    statement = (
+        sa.update(run)
+        .where(run.c.organization_id == organization_id, run.c.status.in_(UNFINISHED), condition)
+        .values(**_CANCELLED)
+        .returning(run.c.id)
+    )
+    ended = list((await session.execute(statement)).scalars())
+    if ended:
+        await session.execute(
+            sa.update(run_step)
+            .where(run_step.c.run_id.in_(ended), run_step.c.status.in_(("pending", "running", "waiting")))
+            .values(status="cancelled", due_at=None, finished_at=sa.func.clock_timestamp())
+        )
+    return ended
+
+
+def is_run(run_id: UUID) -> "sa.ColumnElement[bool]":
+    """The condition that names one run."""
+    return run.c.id == run_id
+
+
+def is_of_workflow(workflow_id: UUID) -> "sa.ColumnElement[bool]":
+    """The condition that names the runs of one workflow."""
+    return run.c.workflow_id == workflow_id
+
+
+async def requeue(session: AsyncSession, organization_id: UUID, run_ids: Sequence[UUID], *, gap_seconds: float) -> None:
+    """Let ended runs go on from the steps that did not succeed, one after the other in the order given."""
+    await session.execute(
+        sa.delete(run_step).where(
+            run_step.c.organization_id == organization_id,
+            run_step.c.run_id.in_(run_ids),
+            run_step.c.status.in_(("failed", "cancelled")),
+        )
+    )
+    for index, run_id in enumerate(run_ids):
+        due = sa.func.clock_timestamp() + sa.func.make_interval(0, 0, 0, 0, 0, 0, index * gap_seconds)
+        await session.execute(
+            sa.update(run)
+            .where(run.c.organization_id == organization_id, run.c.id == run_id)
+            .values(status="queued", error=None, output=None, started_at=None, finished_at=None, due_at=due,
+                    lease_token=run.c.lease_token + 1, takeovers=0)
+        )  # fmt: skip
+
+
+async def failed(
+    session: AsyncSession,
+    organization_id: UUID,
+    *,
+    workflow_id: UUID,
+    status: str,
+    after: datetime | None,
+    before: datetime | None,
+    limit: int,
+) -> list[UUID]:
+    """The ended runs of a workflow in a span of time, oldest first, locked against anybody else's retry."""
+    statement = (
+        sa.select(run.c.id)
+        .where(run.c.organization_id == organization_id, run.c.workflow_id == workflow_id, run.c.status == status)
+        .order_by(run.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    if after is not None:
+        statement = statement.where(run.c.created_at >= after)
+    if before is not None:
+        statement = statement.where(run.c.created_at < before)
+    return list((await session.execute(statement)).scalars())
+
+
+async def ended_among(session: AsyncSession, run_ids: Sequence[UUID]) -> list[UUID]:
+    """Which of these runs have ended."""
+    statement = sa.select(run.c.id).where(run.c.id.in_(run_ids), run.c.status.not_in(UNFINISHED))
+    return list((await session.execute(statement)).scalars())

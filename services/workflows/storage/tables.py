@@ -1,0 +1,167 @@
+"""The tables of the workflows service."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.database import metadata as build_metadata
+from shared.idempotency import idempotency_table
+from shared.outbox import inbox_table, outbox_table
+
+metadata = build_metadata()
+
+
+def _moment(name: str, *, nullable: bool = True) -> "sa.Column[datetime]":
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+
+
+workflow = sa.Table(
+    "workflow",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("origin", sa.Text),
+    sa.Column("created_by", sa.Text),
+    _moment("created_at", nullable=False),
+    _moment("updated_at", nullable=False),
+    _moment("deleted_at"),
+    sa.UniqueConstraint("organization_id", "origin"),
+    sa.Index("ix_workflow_listed", "organization_id", "id"),
+)
+
+workflow_version = sa.Table(
+    "workflow_version",
+    metadata,
+    sa.Column("workflow_id", sa.Uuid, sa.ForeignKey("workflow.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("definition", JSONB, nullable=False),
+    sa.Column("created_by", sa.Text),
+    _moment("created_at", nullable=False),
+)
+
+trigger = sa.Table(
+    "trigger",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("workflow_id", sa.Uuid, sa.ForeignKey("workflow.id"), nullable=False, unique=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("spec", JSONB, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    _moment("anchored_at", nullable=False),
+    _moment("next_at"),
+    sa.Column("state", JSONB),
+    sa.Index("ix_trigger_next", "next_at", postgresql_where=sa.text("next_at IS NOT NULL")),
+)
+
+firing = sa.Table(
+    "firing",
+    metadata,
+    sa.Column("trigger_id", sa.Uuid, primary_key=True),
+    sa.Column("slot", sa.Text, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("run_id", sa.Uuid),
+    sa.Column("fired_at", sa.DateTime(timezone=True), nullable=False, index=True),
+)
+
+run = sa.Table(
+    "run",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("workflow_id", sa.Uuid, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("trigger", sa.JSON, nullable=False),
+    sa.Column("event", sa.JSON),
+    sa.Column("input", sa.JSON),
+    sa.Column("output", sa.JSON),
+    sa.Column("error", sa.JSON),
+    sa.Column("cause", sa.JSON),
+    sa.Column("dry_run", sa.Boolean, nullable=False),
+    sa.Column("depth", sa.SmallInteger, nullable=False),
+    sa.Column("trace_id", sa.Text, nullable=False),
+    sa.Column("start_key", sa.Text),
+    sa.Column("concurrency_key", sa.Text),
+    sa.Column("concurrency_limit", sa.Integer),
+    sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),
+    _moment("created_at", nullable=False),
+    _moment("started_at"),
+    _moment("finished_at"),
+    _moment("due_at"),
+    sa.Column("lease_owner", sa.Text),
+    sa.Column("lease_token", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("signals", sa.Integer, nullable=False, server_default="0"),
+    sa.CheckConstraint(
+        "status IN ('queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled')", name="status"
+    ),
+    sa.UniqueConstraint("organization_id", "start_key"),
+    sa.Index("ix_run_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    sa.Index("ix_run_due_fairly", "organization_id", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    sa.Index("ix_run_listed", "organization_id", "id"),
+    sa.Index("ix_run_of_workflow", "workflow_id", "id"),
+    sa.Index("ix_run_held", "workflow_id", "concurrency_key", postgresql_where=sa.text("held")),
+    sa.Index(
+        "ix_run_concurrency", "workflow_id", "concurrency_key", "id",
+        postgresql_where=sa.text("concurrency_key IS NOT NULL AND finished_at IS NULL"),
+    ),
+)  # fmt: skip
+
+run_step = sa.Table(
+    "run_step",
+    metadata,
+    sa.Column("run_id", sa.Uuid, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("step_id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    _moment("started_at"),
+    _moment("finished_at"),
+    _moment("due_at"),
+    sa.Column("input", sa.JSON),
+    sa.Column("output", sa.JSON),
+    sa.Column("error", sa.JSON),
+    sa.Column("state", sa.JSON),
+)
+
+approval = sa.Table(
+    "approval",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("run_id", sa.Uuid, nullable=False),
+    sa.Column("workflow_id", sa.Uuid, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("approvers", JSONB, nullable=False),
+    sa.Column("required", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    _moment("expires_at", nullable=False),
+    _moment("created_at", nullable=False),
+    _moment("decided_at"),
+    sa.UniqueConstraint("run_id", "key"),
+    sa.Index("ix_approval_listed", "organization_id", "id"),
+)
+
+approval_decision = sa.Table(
+    "approval_decision",
+    metadata,
+    sa.Column("approval_id", sa.Uuid, sa.ForeignKey("approval.id"), primary_key=True),
+    sa.Column("decided_by", sa.Text, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text),
+    _moment("decided_at", nullable=False),
+)
+
+idempotency_key = idempotency_table(metadata)
+outbox = outbox_table(metadata)
+inbox = inbox_table(metadata)

@@ -1,0 +1,70 @@
+"""Triggers, and the firings that keep each slot or event from starting a second run."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workflows.storage.tables import firing, trigger, workflow, workflow_version
+
+
+async def upsert(session: AsyncSession, values: dict[str, Any]) -> Any:
+    """Store the one trigger of a workflow; answers its id and its revision, one higher than before."""
+    statement = insert(trigger).values(revision=1, **values)
+    changed = {name: statement.excluded[name] for name in ("type", "spec", "active", "anchored_at", "next_at")}
+    statement = statement.on_conflict_do_update(
+        index_elements=["workflow_id"], set_={**changed, "revision": trigger.c.revision + 1}
+    )
+    return (await session.execute(statement.returning(trigger.c.id, trigger.c.revision))).one()
+
+
+async def of_workflow(session: AsyncSession, workflow_id: UUID) -> Any | None:
+    """The trigger of a workflow, or None."""
+    return (await session.execute(sa.select(trigger).where(trigger.c.workflow_id == workflow_id))).first()
+
+
+async def listening(session: AsyncSession, after: UUID | None, limit: int) -> list[Any]:
+    """Triggers that listen to events, by id."""
+    statement = sa.select(trigger).where(trigger.c.type.in_(("event", "absence"))).order_by(trigger.c.id).limit(limit)
+    if after is not None:
+        statement = statement.where(trigger.c.id > after)
+    return list(await session.execute(statement))
+
+
+async def matched(session: AsyncSession, trigger_ids: list[UUID]) -> dict[UUID, Any]:
+    """Active triggers by id, each with its workflow's present version and definition."""
+    statement = (
+        sa.select(trigger, workflow.c.version, workflow_version.c.definition)
+        .join(workflow, workflow.c.id == trigger.c.workflow_id)
+        .join(
+            workflow_version,
+            sa.and_(workflow_version.c.workflow_id == workflow.c.id, workflow_version.c.version == workflow.c.version),
+        )
+        .where(trigger.c.id.in_(trigger_ids), trigger.c.active, workflow.c.active, workflow.c.deleted_at.is_(None))
+    )
+    return {row.id: row for row in await session.execute(statement)}
+
+
+async def fire(
+    session: AsyncSession, trigger_id: UUID, slot: str, *, organization_id: UUID, run_id: UUID | None, at: datetime
+) -> bool:
+    """Take a slot; False when it was taken before."""
+    statement = (
+        insert(firing)
+        .values(trigger_id=trigger_id, slot=slot, organization_id=organization_id, run_id=run_id, fired_at=at)
+        .on_conflict_do_nothing()
+        .returning(firing.c.slot)
+    )
+    return (await session.execute(statement)).first() is not None
+
+
+async def purge_firings(session: AsyncSession, before: datetime, limit: int = 5_000) -> int:
+    """Forget firings that nothing will repeat any more; answers how many."""
+    old = sa.select(firing.c.trigger_id, firing.c.slot).where(firing.c.fired_at < before).limit(limit)
+    result = await session.execute(
+        sa.delete(firing).where(sa.tuple_(firing.c.trigger_id, firing.c.slot).in_(old)).returning(firing.c.slot)
+    )
+    return len(result.all())

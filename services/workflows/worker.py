@@ -1,0 +1,17 @@
+"""The worker of the workflows service: wiring only."""
+
+from services.workflows.jobs import runs
+from services.workflows.storage.tables import outbox
+from shared.outbox import Relay
+from shared.worker import WorkerSettings
+
+
+def create_worker() -> WorkerSettings:
+    """One job that a wake-up names; loops that need none."""
+    relay = Relay(outbox)
+    return WorkerSettings(
+        service="workflows",
+        jobs=(runs.advance_due,),
+        loops=(runs.keep_leases, runs.sweep, runs.fire_timers, runs.let_go, relay.relay),
+        lifespan=runs.open_engine,
+    )
