@@ -7,7 +7,7 @@ import pytest
 
 from tests.fixtures import keeper
 
-pytest_plugins = ["tests.fixtures.servers"]
+pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.stack"]
 
 INTEGRATION = frozenset({"postgres", "valkey", "database", "session", "redis"})
 

@@ -39,6 +39,11 @@ def modules() -> list[str]:
     return early + [name for name in found if name not in early]
 
 
+def newest_change() -> float:
+    """When a module was last written, in seconds since the epoch."""
+    return max(path.stat().st_mtime for folder in ("shared", "services") for path in (ROOT / folder).rglob("*.py"))
+
+
 def _modules(folder: str) -> list[str]:
     names = []
     for path in sorted((ROOT / folder).rglob("*.py")):

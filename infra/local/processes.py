@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,16 +58,17 @@ class Forks:
     """Asks the fork server for processes and hears from it when they end."""
 
     def __init__(self, children: Children, output: int) -> None:
-        self._children = children
-        self._output = output
         self._handles: dict[int, Handle] = {}
         self._asked: dict[int, asyncio.Future[int]] = {}
         self._last = 0
         self._received = b""
+        self._retired = False
+        self.born = time.time()
         self.imported = asyncio.get_running_loop().create_future()
         self._control, far = socket.socketpair()
         with far:
             self.server = children.start(self._program(far.fileno()), output, [far.fileno()])
+        os.close(output)
         self._control.setblocking(False)
         asyncio.get_running_loop().add_reader(self._control, self._hear)
 
@@ -108,6 +110,12 @@ class Forks:
             self._control.setblocking(False)
         return self._handles[await answer]
 
+    def retire(self) -> None:
+        """Close as soon as nothing lives any more that was forked here; a newer fork server has taken over."""
+        self._retired = True
+        if not self._handles and not self._asked:
+            self.close()
+
     def close(self) -> None:
         """Let go of the fork server; it ends, with whatever it still has forked."""
         asyncio.get_running_loop().remove_reader(self._control)
@@ -130,6 +138,8 @@ class Forks:
                 print(f"the fork server has {message['threads']} threads, which a fork loses", flush=True)
         elif "ended" in message:
             self._handles.pop(message["ended"]).ended.set_result(message["status"])
+            if self._retired:
+                self.retire()
         else:
             pid = message["pid"]
             self._handles[pid] = Handle(pid, lambda number: _send(pid, number))

@@ -88,10 +88,18 @@ class Stack:
         if not chosen:
             raise Refused(f"There is no {' or '.join(names)}. Running: {', '.join(self.processes)}")
         failed = []
+        self._renew()
         for process in chosen:
             await process.restart()
             failed += await self._until_ready([process.instance])
         return failed
+
+    def _renew(self) -> None:
+        """Have a fork server that knows the present code; those of the old one live on until they are restarted."""
+        if discovery.newest_change() > self._forks.born:
+            self._say("the code has changed, reading it anew")
+            self._forks.retire()
+            self._forks = Forks(self._children, open_log(self.home.logs / "forkserver.log"))
 
     def describe(self) -> dict[str, Any]:
         """What `status --json` prints."""

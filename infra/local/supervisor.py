@@ -17,6 +17,7 @@ from infra.local.stack import Refused, Stack
 
 ALREADY_RUNNING = 75
 FAREWELL_SECONDS = 2.0
+START_SECONDS = 5.0
 
 
 class Supervisor:
@@ -29,6 +30,7 @@ class Supervisor:
         self._started: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._asked = asyncio.Event()
         self._busy = asyncio.Lock()
         self._answering: set[asyncio.Task[Any]] = set()
         self.stack = Stack(home, gateway_port(), self._say)
@@ -43,6 +45,9 @@ class Supervisor:
         await self._start()
         if not self._started.result()["refused"]:
             await self._stopping.wait()
+        elif not self._answering:  # whoever started us is still about to ask how it went
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), START_SECONDS)
         self._say("stopping")
         await self.stack.stop()
         self._say("stopped")
@@ -71,6 +76,7 @@ class Supervisor:
         assert task is not None  # noqa: S101 - a connection is always handled in a task
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
+        self._asked.set()
         with suppress(ConnectionError, ValueError):
             request = json.loads(await reader.readline())
             answer = await self._answer(request, writer)
@@ -130,20 +136,20 @@ async def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Hold the home's lock for as long as this process lives."""
+    """Hold the home's lock, never given back, for exactly as long as this process lives."""
     home = from_environment()
     home.make()
-    with home.lock.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return ALREADY_RUNNING
-        pid = home.folder / "supervisor.pid"
-        write_whole(pid, f"{os.getpid()}\n")
-        try:
-            return asyncio.run(_run(home))
-        finally:
-            pid.unlink(missing_ok=True)
+    lock = os.open(home.lock, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return ALREADY_RUNNING
+    pid = home.folder / "supervisor.pid"
+    write_whole(pid, f"{os.getpid()}\n")
+    try:
+        return asyncio.run(_run(home))
+    finally:
+        pid.unlink(missing_ok=True)
 
 
 async def _run(home: Home) -> int:
