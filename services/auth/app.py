@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.auth.deps import lifespan
-from services.auth.internal_routes import identity
+from services.auth.internal_routes import identity, signingkeys
 from services.auth.internal_routes import users as internal_users
 from services.auth.routes import accounts, apikeys, jwks, organizations, sessions, users
 from shared import webapp
@@ -18,4 +18,4 @@ def create_app(settings: Settings) -> FastAPI:
 
 def create_internal_app(settings: Settings) -> FastAPI:
     """The application for siblings."""
-    return webapp.internal_app("auth", [identity.router, internal_users.router], settings)
+    return webapp.internal_app("auth", [identity.router, internal_users.router, signingkeys.router], settings)
