@@ -151,7 +151,9 @@ async def _render_problem(_request: Request, error: Any) -> JSONResponse:
 
 
 async def _render_invalid(_request: Request, error: Any) -> JSONResponse:
-    fields = [errors.FieldError(_pointer(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in error.errors()]
+    fields = [
+        errors.FieldError(_pointer(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in error.errors()
+    ]
     return problem(errors.Invalid("invalid", f"{len(fields)} wrong field(s): {_summary(fields)}", errors=fields))
 
 
