@@ -51,6 +51,7 @@ _NAMED = [
 ]
 _SECRET_KEY = re.compile(rf"(?:^|[_.-]|\b){_NAMES}(?:$|[_.-]|\b)|password|secret", re.IGNORECASE)
 _MIXED = 0.25
+_OTHER = 3
 _SHORTEST_REMEMBERED = 5
 
 
@@ -103,8 +104,8 @@ def _looks_random(word: str) -> bool:
     """Whether letters and digits alternate as they do in encoded bytes, and not as in words and paths."""
     if word.endswith("="):
         return True
-    kinds = [0 if char.islower() else 1 if char.isupper() else 2 if char.isdigit() else 3 for char in word]
+    kinds = [0 if char.islower() else 1 if char.isupper() else 2 if char.isdigit() else _OTHER for char in word]
     if 1 not in kinds or 0 not in kinds or word.startswith("/"):
         return False
-    changes = sum(left != right for left, right in itertools.pairwise(kinds))
+    changes = sum(left != right for left, right in itertools.pairwise(kinds) if left != _OTHER != right)
     return changes >= _MIXED * len(word) and (2 in kinds or changes >= 2 * _MIXED * len(word))

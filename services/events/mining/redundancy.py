@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from services.events.mining.options import Options
@@ -54,25 +55,25 @@ def _jaccard(left: Sequence[int], right: Sequence[int]) -> float:
 
 
 def combine(finer: list[Pattern], coarser: list[Pattern], least: float = 0.5) -> list[Pattern]:
-    """The finer level's patterns, and those of the coarser that the finer explain less than half of."""
+    """The finer level's patterns, and those of the coarser whose occurrences beyond the finer are many and no chance.
+
+    Where some are told, the rest has to be at least half, and three standard deviations above what chance gives.
+    """
     kept = list(finer)
     for pattern in coarser:
         kinds = [_kind(step) for step in pattern.steps]
         told = {
             row
             for other in finer
-            if _same(other, pattern) or contains([_kind(step) for step in other.steps], kinds)
+            if other.steps == pattern.steps or {*kinds} & {_kind(step) for step in other.steps}
             for rows in other.evidence
             for row in rows
         }
         covered = sum(sum(row in told for row in rows) >= len(rows) / 2 for rows in pattern.evidence)
-        if covered < least * pattern.support:
+        left, expected = pattern.support - covered, pattern.support / max(pattern.lift, 1e-9)
+        if not covered or left >= max(least * pattern.support, expected + 3.0 * math.sqrt(expected)):
             kept.append(pattern)
     return kept
-
-
-def _same(left: Pattern, right: Pattern) -> bool:
-    return left.steps == right.steps
 
 
 def _kind(token: Token) -> tuple[str, str]:
