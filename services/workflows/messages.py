@@ -1,5 +1,6 @@
 """Messages that the workflows service publishes."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ class TriggerChanged(Message):
     """A subscription to events began, changed or ended; a higher `revision` of the same trigger replaces a lower one.
 
     `match` is {source?, type?, subject?, where?}; `active` is false when the trigger listens no longer.
+    Events since `changed_at` concern it, however late the message arrives.
     """
 
     type: ClassVar[str] = "workflow.trigger_changed"
@@ -18,5 +20,6 @@ class TriggerChanged(Message):
     organization_id: UUID
     workflow_id: UUID
     revision: int
+    changed_at: datetime
     active: bool
     match: dict[str, Any]

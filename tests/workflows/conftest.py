@@ -14,6 +14,7 @@ from services.workflows.storage import tables
 from shared import migrate, service
 from shared.service import Service
 from tests.fixtures.servers import worker_name
+from tests.workflows.stage import Stage
 from tests.workflows.tokens import SEED, public_keys
 
 
@@ -71,3 +72,9 @@ async def service_workflows(workflows_settings: Settings) -> AsyncIterator[Servi
         await session.execute(text("DELETE FROM workflow"))
     yield process
     await process.close()
+
+
+@pytest.fixture
+def stage(service_workflows: Service) -> Stage:
+    """One organisation on an empty database."""
+    return Stage(service_workflows)

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from sqlalchemy.exc import DBAPIError
-
 from services.workflows.storage import leases, records
 from services.workflows.storage.records import Record
 from shared import errors, log
@@ -57,7 +55,7 @@ class Recorder:
                 _log.warning("progress-not-stored-yet", runs=len(batch))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
-            except DBAPIError as problem:
+            except Exception as problem:  # noqa: BLE001 - whatever it is, no writer may wait for ever
                 await self._halve(batch, problem)
                 return
         for record, waiter in batch:
@@ -66,12 +64,10 @@ class Recorder:
         with contextlib.suppress(errors.FloyoError):
             await self._told([record for record, _ in batch if record.run_id in held])
 
-    async def _halve(self, batch: list[_Entry], problem: DBAPIError) -> None:
+    async def _halve(self, batch: list[_Entry], problem: Exception) -> None:
         """Find the record that PostgreSQL refuses, so that the others are stored."""
         if len(batch) == 1:
-            _log.error(
-                "progress-refused", run=str(batch[0][0].run_id), sqlstate=getattr(problem.orig, "sqlstate", None)
-            )
+            _log.error("progress-refused", run=str(batch[0][0].run_id), error=type(problem).__name__)
             if not batch[0][1].done():
                 batch[0][1].set_exception(Unstorable())
             return

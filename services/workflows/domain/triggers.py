@@ -46,6 +46,7 @@ async def sync(
             organization_id=organization_id,
             workflow_id=workflow_id,
             revision=stored.revision,
+            changed_at=now,
             active=active and definition.trigger.type in LISTENING,
             match=spec.get("match", {}),
         )

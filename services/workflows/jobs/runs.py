@@ -72,7 +72,7 @@ async def announce(service: Service, records: Sequence[Record]) -> None:
         for record in records
     ]  # fmt: skip
     with contextlib.suppress(RedisError, OSError, TimeoutError):
-        await service.redis.publish(CHANNEL, orjson.dumps(told))
+        await service.redis.publish(CHANNEL, orjson.dumps(told, default=str))
 
 
 async def advance_due(service: Service) -> None:

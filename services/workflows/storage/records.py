@@ -69,5 +69,9 @@ async def write(session: AsyncSession, records: Sequence[Record], lease_seconds:
         for record in ordered
     ]  # fmt: skip
     steps = [{"run_id": record.run_id, **step} for record in ordered for step in record.steps]
-    given = {"runs": orjson.dumps(runs).decode(), "steps": orjson.dumps(steps).decode(), "seconds": lease_seconds}
+    given = {"runs": _dump(runs), "steps": _dump(steps), "seconds": lease_seconds}
     return {row.id for row in await session.execute(_WRITE, given)}
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
