@@ -48,8 +48,10 @@ class Stack:
         self._start_servers()
         await self._until_ready(["postgres", "valkey", "traefik"])
         self._say("PostgreSQL, Valkey and the gateway are up")
-        self._start_mail()
         problems = await self._migrate()
+        await asyncio.wait([self._forks.imported, self._forks.server.ended], return_when=asyncio.FIRST_COMPLETED)
+        self._say("the code is read")
+        self._start_mail()
         for name in discovery.process_names():
             if self._service(name) not in problems:
                 self._add(name, counts.get(name, 1))

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -25,6 +26,7 @@ class Supervisor:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._born = time.monotonic()
         self._news: list[str] = []
         self._heard = asyncio.Event()
         self._started: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -66,6 +68,7 @@ class Supervisor:
             self._started.set_result({"refused": True, "problems": [str(error)]})
 
     def _say(self, text: str) -> None:
+        text = f"{time.monotonic() - self._born:5.1f} s  {text}"
         print(text, flush=True)
         self._news.append(text)
         self._heard.set()
