@@ -1,0 +1,44 @@
+"""Somebody who uses Floyo through the gateway, with nothing but its public API."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+PASSWORD = "correct horse battery staple"
+
+
+class Person:
+    """A registered user, signed in, with an organisation of their own."""
+
+    def __init__(self, gateway: str, email: str | None = None) -> None:
+        self.email = email or f"{uuid4().hex}@example.com"
+        self.http = httpx2.Client(base_url=f"{gateway}/api/v1", timeout=90, trust_env=False)
+        self.ok("POST", "/auth/register", 202, json={"email": self.email, "password": PASSWORD, "name": "Somebody"})
+        self.pair = self.ok("POST", "/auth/login", 200, json={"email": self.email, "password": PASSWORD})
+        self.http.headers["Authorization"] = f"Bearer {self.pair['access_token']}"
+
+    def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        """One request, whatever the answer."""
+        return self.http.request(method, path, **options)
+
+    def ok(self, method: str, path: str, status: int = 200, **options: Any) -> Any:
+        """One request that must be answered with this status; the decoded body."""
+        answer = self.call(method, path, **options)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.http.close()
+
+
+def eventually(look: Callable[[], Any], *, seconds: float = 20, pause: float = 0.1) -> Any:
+    """What `look` finds once it is truthy; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing within {seconds} s"
+        time.sleep(pause)
+    return found
