@@ -1,0 +1,107 @@
+"""Workflows as YAML documents for a repository: the same id whenever one is written, and no secrets, for none is there.
+
+Only plain data is read: no tags, no aliases (which can stand for gigabytes), no dates, no name twice in a mapping.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import yaml
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workflows.domain import workflows
+from services.workflows.domain.definition import Definition
+from services.workflows.domain.templates import escape
+from services.workflows.domain.workflows import Author
+from services.workflows.storage import workflows as stored
+from shared import errors
+
+DEEPEST = 64
+_DATES = "tag:yaml.org,2002:timestamp"
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, without what a document of ours never needs."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to say which plain words mean more than text
+        first: [(tag, pattern) for tag, pattern in pairs if tag != _DATES]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse aliases and deep nesting while reading."""
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError(f"nested deeper than {DEEPEST} levels")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a name that stands twice, and names that are no text."""
+        names = [key.value for key, _ in node.value]
+        if len(names) != len(set(names)):
+            raise yaml.YAMLError("a name stands twice in one mapping")
+        found = super().construct_mapping(node, deep=deep)
+        if not all(isinstance(name, str) for name in found):
+            raise yaml.YAMLError("a name is no text; put it in quotes")
+        return found
+
+
+def write(row: Any) -> str:
+    """A stored workflow as a document."""
+    text: str = yaml.safe_dump({"id": str(row.id), **row.definition}, sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+def read(raw: bytes) -> tuple[UUID | None, Definition]:
+    """The id, if the document names one, and the definition; BadRequest or Invalid."""
+    try:
+        loader = _Loader(raw.decode("utf-8"))
+        try:
+            found = loader.get_single_data()
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as problem:
+        raise errors.BadRequest("malformed-yaml", str(problem).replace("\n", " ")[:300]) from None
+    if not isinstance(found, dict):
+        raise errors.Invalid("invalid-workflow", "The document is no mapping.")
+    try:
+        identifier = UUID(str(found.pop("id"))) if "id" in found else None
+    except ValueError:
+        raise errors.invalid_field("/id", "Not a UUID.") from None
+    try:
+        return identifier, Definition.model_validate(found)
+    except ValidationError as problem:
+        faults = [
+            errors.FieldError("".join(f"/{escape(str(part))}" for part in item["loc"]), item["msg"])
+            for item in problem.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise errors.Invalid("invalid-workflow", f"{faults[0].pointer}: {faults[0].detail}", errors=faults) from None
+
+
+async def save(session: AsyncSession, author: Author, raw: bytes) -> tuple[Any, bool]:
+    """Make the workflow that a document names, or a new version of it if it differs; True when it is new."""
+    identifier, definition = read(raw)
+    origin = f"import:{identifier}" if identifier else None
+    known = await _known(session, author.organization_id, identifier, origin)
+    if known is None:
+        workflow_id, _ = await workflows.create(session, author, definition, origin=origin)
+        return await workflows.get(session, author.organization_id, workflow_id), True
+    if known.definition == workflows.write(definition):
+        return known, False
+    return await workflows.replace(session, author, known.id, definition, if_match=None), False
+
+
+async def _known(session: AsyncSession, organization_id: UUID, identifier: UUID | None, origin: str | None) -> Any:
+    if identifier is None or origin is None:
+        return None
+    found = await stored.get(session, organization_id, identifier)
+    if found is not None:
+        return found
+    copied = await stored.find_by_origin(session, organization_id, origin)
+    return await stored.get(session, organization_id, copied) if copied else None
