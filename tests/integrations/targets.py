@@ -1,5 +1,6 @@
 """Stand-ins for third parties on loopback: they check the credential, remember what came, can refuse or be busy."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -90,3 +91,56 @@ class Api:
             return self.business()
         found: Any = self.answer(seen)
         return found if isinstance(found, web.Response) else await found
+
+
+@dataclass
+class Proxy:
+    """A relay in front of a real server, which can refuse or be busy in the server's own protocol."""
+
+    upstream: int
+    refusal: bytes
+    business: bytes
+    mode: Mode = "well"
+    connections: int = 0
+    port: int = 0
+    _server: asyncio.Server | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def start(self) -> "Proxy":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def stop(self) -> None:
+        if self._server:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.port]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        if self.mode != "well":
+            await reader.read(65536)
+            writer.write(self.refusal if self.mode == "refusing" else self.business)
+            writer.close()
+            return
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
+        for source, sink in ((reader, server_writer), (server_reader, writer)):
+            task = asyncio.create_task(_pump(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await source.read(65536):
+            sink.write(chunk)
+            await sink.drain()
+    except ConnectionError:
+        return
+    finally:
+        sink.close()
