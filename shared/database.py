@@ -1,14 +1,17 @@
 """PostgreSQL: two pools a process, sessions that commit before anybody is answered, faults turned into 503."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy
 from asyncpg import exceptions
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -18,6 +21,8 @@ from shared import errors
 POOL_TIMEOUT = 2.0
 CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 10.0
+PROBE_TIMEOUT = 1.0
+STARVED_MEMORY = 1.0
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -32,7 +37,7 @@ _TRANSIENT = re.compile(r"^(08|53|57|58|40|25006|55P03|25P0[23])")
 
 @dataclass(frozen=True, slots=True)
 class PoolFigures:
-    """What a pool holds at one moment."""
+    """What a process's pools hold at one moment."""
 
     size: int
     checked_out: int
@@ -44,20 +49,60 @@ def metadata() -> sqlalchemy.MetaData:
     return sqlalchemy.MetaData(naming_convention=_NAMING)
 
 
+class Pool:
+    """The connections of one role, and how long somebody has been waiting for one in vain."""
+
+    def __init__(self, url: str, size: int, instance: str) -> None:
+        self.engine = _engine(url, size, instance)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.waiting = 0
+        self._starving_since: float | None = None
+        self._asked_at = 0.0
+        event.listen(self.engine.sync_engine, "checkin", self._feed)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Commits on leaving, rolls back on error; raises Unavailable when the database is at fault."""
+        with translated():
+            async with self._sessions() as session:
+                await self._connect(session)
+                yield session
+                await session.commit()
+
+    def starved_for(self) -> float:
+        """Seconds during which somebody waited and no connection came back; 0 once nobody asks any more."""
+        now = time.monotonic()
+        if self._starving_since is None or (not self.waiting and now - self._asked_at > STARVED_MEMORY):
+            return 0.0
+        return now - self._starving_since
+
+    async def _connect(self, session: AsyncSession) -> None:
+        if self.starved_for() == 0.0:
+            self._starving_since = time.monotonic()
+        self.waiting += 1
+        try:
+            await session.connection()
+            self._feed()
+        finally:
+            self.waiting -= 1
+            self._asked_at = time.monotonic()
+
+    def _feed(self, *_connection: object) -> None:
+        self._starving_since = None
+
+
 class Database:
     """The two roles of a service: `session` under row-level security, `system` for tails and sweepers."""
 
     def __init__(self, url: str, system_url: str, *, pool_size: int = 5, instance: str = "floyo") -> None:
-        self.api_engine = _engine(url, pool_size, instance)
-        self.system_engine = _engine(system_url, pool_size, instance)
-        self._api = async_sessionmaker(self.api_engine, expire_on_commit=False)
-        self._system = async_sessionmaker(self.system_engine, expire_on_commit=False)
-        self.waiting = 0
+        self._probe_url = system_url
+        self._api = Pool(url, pool_size, instance)
+        self._system = Pool(system_url, pool_size, instance)
 
     @asynccontextmanager
     async def session(self, organization_id: UUID | None) -> AsyncIterator[AsyncSession]:
         """One transaction that sees one organisation's rows, or none; commits on leaving, rolls back on error."""
-        async with self._transaction(self._api) as session:
+        async with self._api.transaction() as session:
             if organization_id is not None:
                 await set_organization(session, organization_id)
             yield session
@@ -65,29 +110,30 @@ class Database:
     @asynccontextmanager
     async def system(self) -> AsyncIterator[AsyncSession]:
         """One transaction that sees every organisation's rows; commits on leaving, rolls back on error."""
-        async with self._transaction(self._system) as session:
+        async with self._system.transaction() as session:
             yield session
-
-    @asynccontextmanager
-    async def _transaction(self, maker: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
-        with translated():
-            async with maker() as session:
-                self.waiting += 1
-                try:
-                    await session.connection()
-                finally:
-                    self.waiting -= 1
-                yield session
-                await session.commit()
 
     def figures(self) -> PoolFigures:
         """Size, connections in use, and tasks that wait for one, over both roles."""
-        pools: list[Any] = [self.api_engine.pool, self.system_engine.pool]
+        pools: list[Any] = [self._api.engine.pool, self._system.engine.pool]
         return PoolFigures(
             size=sum(pool.size() for pool in pools),
             checked_out=sum(pool.checkedout() for pool in pools),
-            waiting=self.waiting,
+            waiting=self._api.waiting + self._system.waiting,
         )
+
+    def starved_for(self) -> float:
+        """Seconds during which somebody waited for a connection of either role and none came back."""
+        return max(self._api.starved_for(), self._system.starved_for())
+
+    async def answers(self) -> bool:
+        """Whether PostgreSQL answers on a connection of its own, outside the pools."""
+        try:
+            connection = await asyncpg.connect(self._probe_url, timeout=PROBE_TIMEOUT)
+            await connection.close(timeout=PROBE_TIMEOUT)
+        except (OSError, TimeoutError, exceptions.PostgresError, exceptions.InterfaceError):
+            return False
+        return True
 
     async def ping(self) -> None:
         """Raises Unavailable unless PostgreSQL answers."""
@@ -96,8 +142,8 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self.api_engine.dispose()
-        await self.system_engine.dispose()
+        await self._api.engine.dispose()
+        await self._system.engine.dispose()
 
 
 async def set_organization(session: AsyncSession, organization_id: UUID) -> None:

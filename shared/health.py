@@ -10,6 +10,8 @@ from shared import errors, metrics, migrate
 from shared.deps import ServiceDep
 from shared.service import Service
 
+STARVED_SECONDS = 2.0
+
 
 def readiness_router() -> APIRouter:
     """The one probe that answers on both ports."""
@@ -40,7 +42,7 @@ async def readiness(service: ServiceDep, response: Response) -> dict[str, Any]:
     reason = await _fault(service)
     if reason is not None:
         response.status_code = 503
-        return {"status": "unready", "reason": reason}
+        return {"status": "unready", "reason": reason, "pool": _pool(service)}
     return {"status": "ready"}
 
 
@@ -94,8 +96,8 @@ async def render_metrics(service: ServiceDep) -> Response:
 async def _fault(service: Service) -> str | None:
     if service.draining:
         return "draining"
-    if service.migrated:
-        return None
+    if service.database.starved_for() >= STARVED_SECONDS and await service.database.answers():
+        return "pool exhausted"
     try:
         return None if await _is_migrated(service) else "migrations"
     except errors.Unavailable:

@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from infra.local.postgres import Postgres
 from infra.local.valkey import Valkey
-from shared import crypto, database, idempotency, migrate, outbox, service, tenancy
+from shared import crypto, idempotency, migrate, outbox, service, tenancy
+from shared import database as databases
 from shared.database import Database
 from shared.service import Service
 from shared.settings import Settings
 from tests.fixtures.servers import worker_name
 
-metadata = database.metadata()
+metadata = databases.metadata()
 NOTES = sa.Table(
     "note",
     metadata,

@@ -107,7 +107,7 @@ async def test_a_repeated_delivery_has_no_second_effect(relayed: Service) -> Non
 async def test_an_unreadable_message_blocks_its_key_alone(relayed: Service) -> None:
     async with listening(relayed):
         async with relayed.database.system() as session:
-            bad = NoteTaken.model_construct(organization_id="", text=None)
+            bad = NoteTaken.model_construct(organization_id="nobody's", text="")
             await outbox.add(session, OUTBOX, bad, to=("events",), key="bad")
         await publish(relayed, "good", key="good")
         await eventually(relayed, ["good"])

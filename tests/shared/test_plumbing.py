@@ -67,7 +67,7 @@ def test_b53_pickle_in_the_queue_is_never_run() -> None:
 
 
 def test_jobs_survive_the_trip() -> None:
-    job = {"t": None, "f": "advance_due", "a": (), "k": {}, "et": 1}
+    job: dict[str, object] = {"t": None, "f": "advance_due", "a": (), "k": {}, "et": 1}
     assert jobs.deserialize(jobs.serialize(job)) == {**job, "a": []}
 
 

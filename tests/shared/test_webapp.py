@@ -1,5 +1,7 @@
 """What every route inherits: commits before answers, problems, strict requests, safe headers, probes."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -11,9 +13,10 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
 from shared import errors, webapp
-from shared.deps import Caller, Session, allow, called_by
+from shared.deps import Session, allow, called_by
 from shared.identity import Principal
 from shared.service import Service
+from shared.servicetokens import Caller
 from tests.shared.conftest import NOTES
 
 HOME = uuid4()
@@ -174,6 +177,38 @@ async def test_probes_tell_the_instance_from_its_dependencies(internal: httpx2.A
     process.draining = True
     assert (await internal.get("/health/readiness")).status_code == 503
     assert (await internal.get("/health/liveness")).status_code == 200
+
+
+async def test_a_starved_pool_takes_the_instance_out_and_gives_it_back(
+    internal: httpx2.AsyncClient, process: Service
+) -> None:
+    process.migrated = True
+    release = asyncio.Event()
+
+    async def hold() -> None:
+        async with process.database.session(HOME):
+            await release.wait()
+
+    async def keep_asking() -> None:
+        while not release.is_set():
+            with contextlib.suppress(errors.Unavailable):
+                async with process.database.session(HOME):
+                    pass
+            await asyncio.sleep(0.01)
+
+    tasks = [asyncio.create_task(hold()) for _ in range(5)]
+    await asyncio.sleep(0.2)
+    tasks += [asyncio.create_task(keep_asking()) for _ in range(3)]
+    await asyncio.sleep(3)
+    answer = await internal.get("/health/readiness")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "pool exhausted")
+    assert answer.json()["pool"] == {
+        "status": "waiting", "size": 10, "checked_out": 5, "waiting": 3, "utilisation": 0.5,
+    }  # fmt: skip
+    assert (await internal.get("/health/liveness")).status_code == 200
+    release.set()
+    await asyncio.gather(*tasks)
+    assert (await internal.get("/health/readiness")).status_code == 200
 
 
 async def test_metrics_are_exposed(internal: httpx2.AsyncClient) -> None:
