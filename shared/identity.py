@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
@@ -22,6 +22,9 @@ KEYS_MAX_AGE = 60.0
 KEYS_MIN_AGE = 2.0
 POLL_SECONDS = 2.0
 FEED_SILENT_SECONDS = 30.0
+CLOCK_LEEWAY = 5
+# A revocation is dated before its commit, so a look-up that just missed it counts as older than any such transaction.
+TRANSACTION_SECONDS = 10.0
 
 _log = log.get(__name__)
 
@@ -61,7 +64,7 @@ class IdentitySource(Protocol):
         """{id, organization_id, scopes, expires_at} of the key with this SHA-256 in hexadecimal, or None."""
 
     async def revocations(self, after: int) -> dict[str, Any]:
-        """{items: [{position, kind, id, at}], next} after a position; a negative position asks for the present end."""
+        """{items: [{position, kind, id, at, role}], next} after a position; a negative one: all that still matters."""
 
 
 class Verifier:
@@ -74,6 +77,7 @@ class Verifier:
         self._keys_at = float("-inf")
         self._cache: OrderedDict[str, Principal] = OrderedDict()
         self._revoked: dict[tuple[str, str], float] = {}
+        self._roles: dict[str, tuple[float, Role]] = {}
         self._position = -1
         self.feed_seen_at = time.monotonic()
 
@@ -89,13 +93,13 @@ class Verifier:
         known = self._cache.get(token)
         if known is not None and known.expires_at > time.time() and not self._is_revoked(known):
             self._cache.move_to_end(token)
-            return known
+            return self._with_present_role(known)
         self._cache.pop(token, None)
         fresh = await (self._from_key(token) if token.startswith(KEY_PREFIX) else self._from_token(token))
         if self._is_revoked(fresh):
             raise _invalid()
         self._remember(token, fresh)
-        return fresh
+        return self._with_present_role(fresh)
 
     async def follow(self) -> None:
         """Polls the revocation feed for ever; a loop of every process that verifies."""
@@ -110,9 +114,22 @@ class Verifier:
         """Reads the feed once from where it was left."""
         answer = await self._source.revocations(self._position)
         for item in answer["items"]:
-            self._revoked[(item["kind"], item["id"])] = float(item["at"])
+            self._apply(item["kind"], item["id"], float(item["at"]), item.get("role"))
         self._position = int(answer["next"])
         self.feed_seen_at = time.monotonic()
+
+    def _apply(self, kind: str, subject: str, at: float, role: Role | None) -> None:
+        if role is not None:
+            self._roles[subject] = (at, role)
+        else:
+            self._revoked[(kind, subject)] = at
+
+    def _with_present_role(self, principal: Principal) -> Principal:
+        """The principal with the role that was given since the token was issued."""
+        at, role = self._roles.get(f"{principal.organization_id}:{principal.user_id}", (float("-inf"), None))
+        if role is None or principal.issued_at > at:
+            return principal
+        return replace(principal, role=role, permissions=PERMISSIONS[role])
 
     def _is_revoked(self, principal: Principal) -> bool:
         if not self._revoked:
@@ -138,6 +155,7 @@ class Verifier:
     async def _from_key(self, token: str) -> Principal:
         if self.feed_silent:
             raise errors.Unavailable("identity-unavailable", "API keys cannot be checked now.")
+        asked_at = time.time()
         found = await self._source.api_key(crypto.digest(token).hex())
         if found is None:
             raise _invalid()
@@ -146,7 +164,7 @@ class Verifier:
             organization_id=UUID(found["organization_id"]),
             permissions=granted(frozenset(found["scopes"])),
             expires_at=found["expires_at"] or time.time() + 3_600,
-            issued_at=time.time(),
+            issued_at=asked_at - TRANSACTION_SECONDS,
             key_id=UUID(found["id"]),
         )
 
@@ -161,7 +179,7 @@ class Verifier:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=self._issuer,
-                options={"require": ["exp", "iat", "sub", "org", "role", "sid"]},
+                options={"require": ["exp", "iat", "sub", "org", "role", "sid"], "verify_iat": False},
             )
             return _principal(claims)
         except (jwt.PyJWTError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
@@ -188,14 +206,15 @@ class Verifier:
 
 def _principal(claims: dict[str, Any]) -> Principal:
     role = claims["role"]
-    if role not in ROLES:
+    issued_at = float(claims["iat"])
+    if role not in ROLES or not issued_at <= time.time() + CLOCK_LEEWAY:
         raise _invalid()
     return Principal(
         kind="user",
         organization_id=UUID(claims["org"]),
         permissions=PERMISSIONS[role],
         expires_at=float(claims["exp"]),
-        issued_at=float(claims["iat"]),
+        issued_at=issued_at,
         user_id=UUID(claims["sub"]),
         session_id=UUID(claims["sid"]),
         role=role,

@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from shared import log, metrics
+from shared import flags, log, metrics
 from shared.database import Database
 from shared.httpclient import Directory, Siblings
 from shared.identity import Verifier
@@ -149,4 +149,6 @@ async def opened(service: Service, lifespan: Lifespan | None) -> AsyncIterator[S
         stack.push_async_callback(service.close)
         if lifespan is not None:
             await stack.enter_async_context(lifespan(service))
+        if flags.Flags not in service.parts:
+            flags.attach(service)
         yield service

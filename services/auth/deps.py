@@ -3,18 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, cast
+from uuid import UUID
 
 from fastapi import Depends, Request
 
 from services.auth.domain import context as contexts
+from services.auth.domain import flags as flag_overrides
 from services.auth.domain import people
 from services.auth.domain.context import Context
 from services.auth.domain.identity import LocalIdentity
 from services.auth.domain.people import Person
 from services.auth.domain.sessions import Device
 from services.auth.settings import Settings
-from shared import errors
-from shared.deps import CurrentPrincipal, ServiceDep
+from shared import errors, flags
+from shared.deps import CurrentPrincipal, CursorParameter, Limit, ServiceDep
 from shared.identity import Principal, Verifier
 from shared.service import Service
 
@@ -25,6 +27,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
     context = contexts.build(cast("Settings", service.settings), service.database)
     service.attach(context)
     service.verifier = Verifier(LocalIdentity(context), service.settings.public_url)
+    flags.attach(service, lambda: flag_overrides.list_overrides(service.database))
     service.start(count_instances)
     try:
         yield
@@ -74,3 +77,40 @@ async def get_known(request: Request, service: ServiceDep) -> Principal | None:
 
 
 Known = Annotated[Principal | None, Depends(get_known)]
+
+
+class Place:
+    """Where a page of a list begins; the list's name and filters are part of the cursor's signature."""
+
+    def __init__(
+        self, service: ServiceDep, principal: CurrentPrincipal, limit: Limit = 50, cursor: CursorParameter = None
+    ) -> None:
+        self._cursors = service.cursors
+        self._organization_id = principal.organization_id
+        self._cursor = cursor
+        self.limit = limit
+
+    def begin(self, scope: str) -> UUID | None:
+        """The id of the last item that was shown; raises BadRequest for a cursor of another list."""
+        if self._cursor is None:
+            return None
+        return UUID(self._cursors.decode(self._cursor, organization_id=self._organization_id, scope=scope)[0])
+
+    def following(self, scope: str, last_id: UUID | None) -> str | None:
+        """The cursor after the last item of this page, None when nothing follows."""
+        if last_id is None:
+            return None
+        return self._cursors.encode([str(last_id)], organization_id=self._organization_id, scope=scope)
+
+
+PlaceDep = Annotated[Place, Depends()]
+
+
+async def get_platform_admin(principal: CurrentPrincipal) -> Principal:
+    """An administrator of the whole platform."""
+    if not principal.platform_admin:
+        raise errors.Forbidden("forbidden", "This is for platform administrators.")
+    return principal
+
+
+PlatformAdmin = Annotated[Principal, Depends(get_platform_admin)]

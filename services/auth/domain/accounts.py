@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.domain import apikeys, audit, letters, links
+from services.auth.domain import apikeys, audit, letters, links, users
 from services.auth.domain.context import Context
 from services.auth.domain.emails import Address
 from services.auth.storage import accounts as rows
@@ -76,13 +76,39 @@ async def resend_verification(context: Context, email: Address) -> None:
 
 
 async def verify(context: Context, token: str) -> None:
-    """Marks the address of a link as verified; a link of a change of address changes it."""
+    """Marks the address of a link as verified; the link of a change of address puts the new one in place."""
     async with context.database.system() as session:
-        found = await links.take(session, "verify", token)
+        found = await links.take(session, token, "verify", "change")
+        account = await rows.find(session, found.user_id, lock=True)
+        changes = found.purpose == "change"
+        if account is None or not (changes or account.email_key == found.email_key):
+            raise links.useless()
+        if changes and not await rows.change_email(session, account.id, found.email, found.email_key):
+            raise errors.Conflict("email-taken", "Another account uses the address by now.")
+        await rows.update(session, account.id, verified_at=clock.now())
+
+
+async def forgot_password(context: Context, email: Address) -> None:
+    """Writes a link to the owner of the address, if there is one; the caller cannot see which."""
+    if not await _may_write(context, email):
+        return
+    async with context.database.system() as session:
+        account = await rows.find_by_email(session, email.key)
+        if account is not None and account.disabled_at is None:
+            token = await links.make(session, "reset", account.id, Address(account.email, account.email_key))
+            await letters.send(context, session, "reset", account.email, path=f"/reset-password#token={token}")
+
+
+async def reset_password(context: Context, token: str, password: str) -> None:
+    """Sets a new password by a link, ends every session, and counts the address as verified."""
+    password_hash = await context.passwords.hash(password)
+    async with context.database.system() as session:
+        found = await links.take(session, token, "reset")
         account = await rows.find(session, found.user_id, lock=True)
         if account is None or account.email_key != found.email_key:
-            raise errors.BadRequest("invalid-token", "The link was used, has expired or is not ours.")
-        await rows.update(session, account.id, verified_at=clock.now())
+            raise links.useless()
+        await rows.update(session, account.id, verified_at=account.verified_at or clock.now())
+        await users.set_password(context, session, account, password_hash)
 
 
 async def _may_write(context: Context, email: Address) -> bool:

@@ -29,3 +29,10 @@ async def record(
 def user(user_id: UUID) -> str:
     """How a person stands in the log."""
     return f"user:{user_id}"
+
+
+async def page(
+    session: AsyncSession, organization_id: UUID, before: UUID | None, limit: int, filters: dict[str, str]
+) -> list[Any]:
+    """Entries of an organisation, the newest first, with exact values of `actor`, `action`, `target`."""
+    return await rows.page(session, organization_id, before, limit, **filters)

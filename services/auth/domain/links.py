@@ -29,12 +29,17 @@ async def make(session: AsyncSession, purpose: str, user_id: UUID, address: Addr
     return token
 
 
-async def take(session: AsyncSession, purpose: str, token: str) -> Any:
+async def take(session: AsyncSession, token: str, *purposes: str) -> Any:
     """Uses a token up; raises BadRequest `invalid-token`."""
-    found = await onetime.take(session, crypto.digest(token), purpose, clock.now())
+    found = await onetime.take(session, crypto.digest(token), purposes, clock.now())
     if found is None:
-        raise errors.BadRequest("invalid-token", "The link was used, has expired or is not ours.")
+        raise useless()
     return found
+
+
+def useless() -> errors.BadRequest:
+    """The one answer for links that do not work."""
+    return errors.BadRequest("invalid-token", "The link was used, has expired or is not ours.")
 
 
 async def purge(database: Database) -> None:

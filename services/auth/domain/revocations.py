@@ -30,7 +30,10 @@ async def read(database: Database, after: int) -> dict[str, Any]:
     async with database.system() as session:
         start = after if after >= 0 else await rows.position_before(session, _wall_clock() - REMEMBERED)
         found = await rows.after(session, start, BATCH)
-    items = [{"position": row.position, "kind": row.kind, "id": row.subject, "at": row.at.timestamp()} for row in found]
+    items = [
+        {"position": row.position, "kind": row.kind, "id": row.subject, "at": row.at.timestamp(), "role": row.role}
+        for row in found
+    ]
     return {"items": items, "next": found[-1].position if found else start}
 
 
@@ -38,6 +41,16 @@ async def purge(database: Database) -> None:
     """Forgets what no proof is old enough for."""
     async with database.system() as session:
         await rows.purge(session, _wall_clock() - 2 * REMEMBERED)
+
+
+async def change_role(session: AsyncSession, organization_id: UUID, user_id: UUID, role: str) -> None:
+    """Gives tokens of a member that were issued until now another role; call it last, as `revoke`."""
+    await rows.append(session, "role", [member_key(organization_id, user_id)], _wall_clock(), role)
+
+
+def member_key(organization_id: UUID, user_id: UUID) -> str:
+    """How the feed names somebody's membership."""
+    return f"{organization_id}:{user_id}"
 
 
 def _wall_clock() -> datetime:

@@ -48,35 +48,61 @@ def match(secret: str | None, code: str, last_step: int | None) -> int | None:
     return None
 
 
-async def begin(context: Context, session: AsyncSession, account: Any) -> tuple[str, str]:
+async def begin(context: Context, user_id: UUID) -> tuple[str, str]:
     """A new secret, not yet asked for at logins, and its otpauth:// address."""
-    if account.totp_enabled_at is not None:
-        raise errors.Conflict("second-factor-enabled", "Switch the present second factor off first.")
     secret = pyotp.random_base32()
-    key_id, sealed = context.seal.seal(secret, {"totp": str(account.id)})
-    await accounts.update(session, account.id, totp_key_id=key_id, totp_sealed=sealed, totp_step=None)
+    key_id, sealed = context.seal.seal(secret, {"totp": str(user_id)})
+    async with context.database.system() as session:
+        account = await _locked(session, user_id)
+        if account.totp_enabled_at is not None:
+            raise errors.Conflict("second-factor-enabled", "Switch the present second factor off first.")
+        await accounts.update(session, user_id, totp_key_id=key_id, totp_sealed=sealed, totp_step=None)
     return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER)
 
 
-async def enable(context: Context, session: AsyncSession, account: Any, code: str) -> list[str]:
+async def enable(context: Context, user_id: UUID, code: str) -> list[str]:
     """Asks for codes from now on, once the person has shown one; returns the recovery codes."""
-    if account.totp_enabled_at is not None or account.totp_sealed is None:
-        raise errors.Conflict("second-factor-not-begun", "Ask for a new secret first.")
-    step = match(_secret(context, account), code, None)
-    if step is None:
-        raise errors.invalid_field("/code", "The code does not fit.", slug="invalid-code")
-    await accounts.update(session, account.id, totp_enabled_at=clock.now(), totp_step=step)
-    return await renew_recovery_codes(session, account.id)
+    async with context.database.system() as session:
+        account = await _locked(session, user_id)
+        if account.totp_enabled_at is not None or account.totp_sealed is None:
+            raise errors.Conflict("second-factor-not-begun", "Ask for a new secret first.")
+        step = match(_secret(context, account), code, None)
+        if step is None:
+            raise errors.invalid_field("/code", "The code does not fit.", slug="invalid-code")
+        await accounts.update(session, user_id, totp_enabled_at=clock.now(), totp_step=step)
+        return await _renew(session, user_id)
 
 
-async def disable(session: AsyncSession, user_id: UUID) -> None:
+async def disable(context: Context, user_id: UUID) -> None:
     """Asks for no code any more."""
-    await accounts.update(session, user_id, totp_key_id=None, totp_sealed=None, totp_step=None, totp_enabled_at=None)
-    await onetime.replace_recovery_codes(session, user_id, [])
+    empty = {"totp_key_id": None, "totp_sealed": None, "totp_step": None, "totp_enabled_at": None}
+    async with context.database.system() as session:
+        await accounts.update(session, user_id, **empty)
+        await onetime.replace_recovery_codes(session, user_id, [])
 
 
-async def renew_recovery_codes(session: AsyncSession, user_id: UUID) -> list[str]:
+async def renew_recovery_codes(context: Context, user_id: UUID) -> list[str]:
     """Ten fresh codes in place of the earlier ones, shown this once."""
+    async with context.database.system() as session:
+        if (await _locked(session, user_id)).totp_enabled_at is None:
+            raise errors.Conflict("second-factor-not-enabled", "Recovery codes belong to a second factor.")
+        return await _renew(session, user_id)
+
+
+async def count_recovery_codes(context: Context, user_id: UUID) -> int:
+    """How many codes are left."""
+    async with context.database.system() as session:
+        return await onetime.count_recovery_codes(session, user_id)
+
+
+async def _locked(session: AsyncSession, user_id: UUID) -> Any:
+    account = await accounts.find(session, user_id, lock=True)
+    if account is None:
+        raise errors.NotFound()
+    return account
+
+
+async def _renew(session: AsyncSession, user_id: UUID) -> list[str]:
     codes = [f"{secrets.token_hex(4)}-{secrets.token_hex(4)}" for _ in range(RECOVERY_CODES)]
     await onetime.replace_recovery_codes(session, user_id, [_digest(user_id, code) for code in codes])
     return codes

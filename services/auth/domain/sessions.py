@@ -74,8 +74,11 @@ async def refresh(context: Context, presented: str) -> tokens.Pair:
     other replay is theft, and ends the session with every token of it.
     """
     signing = await context.keys.current()
-    async with context.database.system() as session:
-        pair = await _exchange(context, session, signing, presented)
+    try:
+        async with context.database.system() as session:
+            pair = await _exchange(context, session, signing, presented)
+    except errors.NotFound:
+        raise _invalid() from None  # the membership ended, or somebody was switched off
     if pair is None:
         raise errors.Unauthorized("token-reuse", "This refresh token was used before; the session is over.")
     return pair
@@ -156,6 +159,12 @@ async def switch(context: Context, person: Person, organization_id: UUID, device
             device=device,
             expires_at=present.expires_at,
         )
+
+
+async def end(context: Context, person: Person, only: UUID | None = None) -> int:
+    """Ends one or all of somebody's sessions at their own wish; returns how many."""
+    async with context.database.system() as session:
+        return await close(session, person.user_id, reason="ended-by-user", only=only)
 
 
 async def list_open(context: Context, user_id: UUID) -> list[Any]:

@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
+from services.auth.deps import PlaceDep
 from services.auth.domain import apikeys
 from services.auth.schemas.apikeys import ApiKey, CreatedApiKey, NewApiKey
 from shared import webapp
-from shared.deps import CursorParameter, Limit, ServiceDep, Session, allow
+from shared.deps import Session, allow
 from shared.identity import Principal
 from shared.pagination import Page, cut
 
@@ -31,19 +32,12 @@ async def create_api_key(body: NewApiKey, principal: Writer, session: Session) -
 
 
 @router.get("/api-keys")
-async def list_api_keys(
-    principal: Reader, session: Session, service: ServiceDep, limit: Limit = 50, cursor: CursorParameter = None
-) -> Page[ApiKey]:
+async def list_api_keys(principal: Reader, session: Session, place: PlaceDep) -> Page[ApiKey]:
     """The organisation's keys, the newest first."""
-    organization_id = principal.organization_id
-    before = None
-    if cursor:
-        before = UUID(service.cursors.decode(cursor, organization_id=organization_id, scope=LIST)[0])
-    rows, last = cut(await apikeys.page(session, organization_id, before, limit + 1), limit)
-    following = None
-    if last is not None:
-        following = service.cursors.encode([str(last.id)], organization_id=organization_id, scope=LIST)
-    return Page(items=[ApiKey.model_validate(row) for row in rows], next_cursor=following)
+    rows = await apikeys.page(session, principal.organization_id, place.begin(LIST), place.limit + 1)
+    rows, last = cut(rows, place.limit)
+    items = [ApiKey.model_validate(row) for row in rows]
+    return Page(items=items, next_cursor=place.following(LIST, last.id if last else None))
 
 
 @router.get("/api-keys/{key_id}")

@@ -49,13 +49,11 @@ async def list_sessions(context: ContextDep, user: CurrentUser) -> Sessions:
 @router.delete("/auth/sessions", status_code=204)
 async def end_sessions(context: ContextDep, user: CurrentUser) -> None:
     """End all your sessions, this one among them."""
-    async with context.database.system() as session:
-        await sessions.close(session, user.user_id, reason="ended-by-user")
+    await sessions.end(context, user)
 
 
 @router.delete("/auth/sessions/{session_id}", status_code=204)
 async def end_session(session_id: UUID, context: ContextDep, user: CurrentUser) -> None:
     """End one of your sessions."""
-    async with context.database.system() as session:
-        if not await sessions.close(session, user.user_id, reason="ended-by-user", only=session_id):
-            raise errors.NotFound()
+    if not await sessions.end(context, user, session_id):
+        raise errors.NotFound()

@@ -1,11 +1,14 @@
-"""The caller's own account."""
+"""The caller's own account, and what platform administrators do with others."""
 
-from services.auth.deps import ContextDep, CurrentUser
-from services.auth.domain import users
+from uuid import UUID
+
+from services.auth.deps import ContextDep, CurrentUser, PlatformAdmin
+from services.auth.domain import emails, users
 from services.auth.domain.context import Context
 from services.auth.domain.people import Person
-from services.auth.schemas.accounts import ChangeMe, Me
-from shared import webapp
+from services.auth.schemas.accounts import ChangeMe, ChangePassword, Export, Me
+from services.auth.schemas.organizations import Status
+from shared import errors, webapp
 
 router = webapp.router(tags=["users"])
 
@@ -18,10 +21,38 @@ async def get_me(context: ContextDep, user: CurrentUser) -> Me:
 
 @router.patch("/users/me")
 async def change_me(body: ChangeMe, context: ContextDep, user: CurrentUser) -> Me:
-    """Change your name; a new address counts once its link was opened."""
+    """Change your name; a new address needs your password, and counts once its link was opened."""
+    if body.email is not None:
+        if body.current_password is None:
+            raise errors.invalid_field("/current_password", "A change of address needs the password.")
+        await users.ask_change_of_address(context, user, emails.parse(body.email), body.current_password)
     if body.name is not None:
         await users.rename(context, user, body.name)
     return await _shown(context, user)
+
+
+@router.delete("/users/me", status_code=204)
+async def delete_me(context: ContextDep, user: CurrentUser) -> None:
+    """Erase your account, and in every service what is yours alone."""
+    await users.delete(context, user)
+
+
+@router.post("/users/me/password", status_code=204)
+async def change_password(body: ChangePassword, context: ContextDep, user: CurrentUser) -> None:
+    """Change your password; every other session ends."""
+    await users.change_password(context, user, body.current_password, body.new_password)
+
+
+@router.get("/users/me/export")
+async def export_me(context: ContextDep, user: CurrentUser) -> Export:
+    """Everything that auth knows about you."""
+    return Export.model_validate(await users.export(context, user))
+
+
+@router.put("/users/{user_id}/status", status_code=204)
+async def set_user_status(user_id: UUID, body: Status, context: ContextDep, principal: PlatformAdmin) -> None:
+    """Switch anybody on or off, as platform administrator."""
+    await users.set_active(context, principal, user_id, active=body.active)
 
 
 async def _shown(context: Context, user: Person) -> Me:

@@ -81,3 +81,9 @@ class Invitation(BaseModel):
     created_at: datetime
     expires_at: datetime
     accepted_at: datetime | None
+
+
+class Status(Body):
+    """PUT …/status, by platform administrators."""
+
+    active: bool

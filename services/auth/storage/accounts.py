@@ -5,6 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.storage.tables import account
@@ -34,11 +35,16 @@ async def update(session: AsyncSession, user_id: UUID, **values: Any) -> None:
     await session.execute(sa.update(account).where(account.c.id == user_id).values(**values))
 
 
+async def change_email(session: AsyncSession, user_id: UUID, email: str, email_key: str) -> bool:
+    """False when another account has the address."""
+    try:
+        async with session.begin_nested():
+            await update(session, user_id, email=email, email_key=email_key)
+    except IntegrityError:
+        return False
+    return True
+
+
 async def delete(session: AsyncSession, user_id: UUID) -> None:
     """Removes a person with sessions, codes and memberships."""
     await session.execute(sa.delete(account).where(account.c.id == user_id))
-
-
-async def is_email_taken(session: AsyncSession, email_key: str) -> bool:
-    """Whether an account uses the address."""
-    return await session.scalar(sa.select(account.c.id).where(account.c.email_key == email_key)) is not None

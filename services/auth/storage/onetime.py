@@ -16,9 +16,13 @@ async def insert(session: AsyncSession, **values: Any) -> None:
     await session.execute(sa.insert(one_time_token).values(**values))
 
 
-async def take(session: AsyncSession, digest: bytes, purpose: str, now: datetime) -> sa.Row[Any] | None:
+async def take(session: AsyncSession, digest: bytes, purposes: tuple[str, ...], now: datetime) -> sa.Row[Any] | None:
     """Uses a token up; None when it is unknown, expired or for something else."""
-    wanted = (one_time_token.c.digest == digest, one_time_token.c.purpose == purpose, one_time_token.c.expires_at > now)
+    wanted = (
+        one_time_token.c.digest == digest,
+        one_time_token.c.purpose.in_(purposes),
+        one_time_token.c.expires_at > now,
+    )
     return (await session.execute(sa.delete(one_time_token).where(*wanted).returning(one_time_token))).first()
 
 

@@ -41,16 +41,28 @@ async def list_of_user(session: AsyncSession, user_id: UUID) -> list[sa.Row[Any]
     return list((await session.execute(statement)).all())
 
 
+async def list_all_of_user(session: AsyncSession, user_id: UUID) -> list[Any]:
+    """Every organisation of one person, those switched off among them, in the order in which they may be locked."""
+    statement = (
+        sa.select(organization, member.c.role)
+        .join(member, member.c.organization_id == organization.c.id)
+        .where(member.c.user_id == user_id)
+        .order_by(organization.c.id)
+    )
+    return list((await session.execute(statement)).all())
+
+
 async def standing(session: AsyncSession, user_id: UUID, organization_id: UUID) -> sa.Row[Any, Any] | None:
     """Role and platform right of an active person in an active organisation.
 
-    The rows stay share-locked, so that a change of any of them waits until a token made from this is out, and its
-    revocation is dated later than the token.
+    The rows stay share-locked, the organisation's first as everywhere, so that a change of any of them waits until a
+    token made from this is out, and its revocation is dated later than the token.
     """
     statement = (
         sa.select(member.c.role, account.c.platform_admin)
+        .select_from(organization)
+        .join(member, member.c.organization_id == organization.c.id)
         .join(account, account.c.id == member.c.user_id)
-        .join(organization, organization.c.id == member.c.organization_id)
         .where(
             member.c.user_id == user_id,
             member.c.organization_id == organization_id,

@@ -12,10 +12,12 @@ from services.auth.storage.tables import revocation
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext('floyo.revocation'))")
 
 
-async def append(session: AsyncSession, kind: str, subjects: list[str], at: datetime) -> None:
+async def append(session: AsyncSession, kind: str, subjects: list[str], at: datetime, role: str | None = None) -> None:
     """Writes entries; the last thing a transaction should do, because others wait for its commit."""
     await session.execute(_LOCK)
-    await session.execute(sa.insert(revocation), [{"kind": kind, "subject": subject, "at": at} for subject in subjects])
+    await session.execute(
+        sa.insert(revocation), [{"kind": kind, "subject": subject, "at": at, "role": role} for subject in subjects]
+    )
 
 
 async def after(session: AsyncSession, position: int, limit: int) -> list[sa.Row[Any]]:

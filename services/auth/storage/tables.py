@@ -160,6 +160,7 @@ revocation = sa.Table(
     sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("role", sa.Text),
     _moment("at"),
     sa.Index(None, "at"),
 )

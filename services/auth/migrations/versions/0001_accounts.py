@@ -34,6 +34,7 @@ def upgrade() -> None:
     """Tables, then who may do what with them."""
     tenancy.open_schema("auth")
     create_people()
+    create_doors()
     create_sessions()
     create_records()
     create_boxes()
@@ -75,6 +76,9 @@ def create_people() -> None:
         sa.CheckConstraint(ROLE_CHECK, name="role"),
     )
     op.create_index(op.f("ix_member_user_id"), "member", ["user_id"])
+
+
+def create_doors() -> None:
     op.create_table(
         "invitation",
         _id(),
@@ -161,6 +165,7 @@ def create_records() -> None:
         sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("role", sa.Text),
         _moment("at"),
     )
     op.create_index(op.f("ix_revocation_at"), "revocation", ["at"])
@@ -231,7 +236,7 @@ def grant_people() -> None:
         f"CREATE POLICY tenant ON organization TO auth_api USING ({TENANT_OF_ITSELF}) WITH CHECK ({TENANT_OF_ITSELF})"
     )
     op.execute("CREATE POLICY system ON organization TO auth_system USING (true) WITH CHECK (true)")
-    tenancy.grant("auth", "organization", api="SELECT, UPDATE")
+    tenancy.grant("auth", "organization", api="SELECT, UPDATE, DELETE")
     for table in ("member", "invitation", "api_key"):
         tenancy.protect("auth", table)
     tenancy.protect("auth", "audit_entry", api="SELECT, INSERT")

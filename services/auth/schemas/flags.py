@@ -1,0 +1,36 @@
+"""Wire shapes of feature flags."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.auth.schemas.fields import Body
+
+
+class PutFlag(Body):
+    """PUT /flags/{name}."""
+
+    enabled: bool
+    percentage: Annotated[int, Field(ge=0, le=100)] = 100
+    organizations: list[UUID] = Field(default_factory=list, max_length=1_000)
+    users: list[UUID] = Field(default_factory=list, max_length=1_000)
+
+
+class Override(BaseModel):
+    """What administrators set."""
+
+    enabled: bool
+    percentage: int
+    organizations: list[UUID]
+    users: list[UUID]
+
+
+class Flag(BaseModel):
+    """A flag as it stands for the caller; administrators see the override too."""
+
+    name: str
+    description: str
+    default: bool
+    enabled: bool
+    override: Override | None = None
