@@ -66,7 +66,7 @@ def _perform(name: str, scenario: ModuleType, given: argparse.Namespace) -> bool
     except Exception:  # noqa: BLE001 - the last line tells, whatever happened
         report["crashed"] = traceback.format_exc()[-2_000:]
     print(json.dumps(report), flush=True)
-    return report["ok"] and (report["control_failed"] or given.no_control)
+    return bool(report["ok"] and (report["control_failed"] or given.no_control))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class Figures:
     kills: int = 0
     takeovers: list[float] = field(default_factory=list)
     orphans: dict[tuple[Any, int], float] = field(default_factory=dict)
+    dead: set[str] = field(default_factory=set)
     seconds: float = 0.0
 
 
@@ -113,9 +114,10 @@ async def _kill(stand: Stand, options: Options, kills: int, figures: Figures, st
     """SIGKILL a worker that holds leases, again and again; only such kills count."""
     while figures.kills < kills:
         await asyncio.sleep(options.random.uniform(0.8, 2.4))
-        pids = {item["instance"]: item["pid"] for item in await asyncio.to_thread(stand.processes, "workflows-worker")}
-        held = await stand.rows("workflows", HELD)
-        owners = sorted({row["lease_owner"] for row in held if row["lease_owner"].split(":")[0] in pids})
+        processes = await asyncio.to_thread(stand.processes, "workflows-worker")
+        pids = {item["instance"]: item["pid"] for item in processes if item["pid"] and item["state"] == "ready"}
+        held = {row["lease_owner"] for row in await stand.rows("workflows", HELD)} - figures.dead
+        owners = sorted(owner for owner in held if owner.split(":")[0] in pids)
         if not owners:
             if starting.done() and not (await stand.rows("workflows", UNFINISHED))[0][0]:
                 return
@@ -124,6 +126,7 @@ async def _kill(stand: Stand, options: Options, kills: int, figures: Figures, st
         if not kill(pids[owner.split(":")[0]]):
             continue
         at = time.monotonic()
+        figures.dead.add(owner)
         orphans = [row for row in await stand.rows("workflows", HELD) if row["lease_owner"] == owner]
         figures.kills += bool(orphans)
         for row in orphans:
