@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from services.events.deps import lifespan
 from services.events.internal_routes import events as internal_events
 from services.events.messages import HANDLERS
-from services.events.routes import events, ingest
+from services.events.routes import events, ingest, jobs, patterns, stats, suggestions
 from services.events.settings import Settings
 from services.events.storage.tables import inbox_message
 from shared import inbox, webapp
@@ -13,7 +13,9 @@ from shared import inbox, webapp
 
 def create_app(settings: Settings) -> FastAPI:
     """The API behind the gateway."""
-    return webapp.public_app("events", [ingest.routes, events.routes], settings, lifespan=lifespan)
+    # jobs before events: /events/jobs/… would otherwise be read as an event's id
+    routers = [module.routes for module in (ingest, jobs, events, patterns, suggestions, stats)]
+    return webapp.public_app("events", routers, settings, lifespan=lifespan)
 
 
 def create_internal_app(settings: Settings) -> FastAPI:

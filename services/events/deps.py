@@ -1,15 +1,16 @@
 """What the routes of the events service may ask for, and what its API process opens."""
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
 from services.events.domain.signals import Signals
-from shared import errors
-from shared.deps import ServiceDep
+from shared import errors, jobs
+from shared.deps import CurrentPrincipal, CursorParameter, Limit, ServiceDep
+from shared.pagination import cut
 from shared.service import Service
 
 MAX_EVENT = 1_048_576
@@ -71,3 +72,46 @@ def decompress(body: bytes, encoding: str | None, limit: int) -> bytes:
 
 EventBody = Annotated[bytes, Depends(read_event_body)]
 BatchBody = Annotated[bytes, Depends(read_batch_body)]
+
+
+class Pages:
+    """The parameters `limit` and `cursor` of a list, and the page they ask for."""
+
+    def __init__(
+        self, service: ServiceDep, principal: CurrentPrincipal, limit: Limit = 50, cursor: CursorParameter = None
+    ) -> None:
+        self._service = service
+        self._organization_id = principal.organization_id
+        self.limit = limit
+        self._cursor = cursor
+
+    def below(self, scope: str) -> list[Any] | None:
+        """The sort key to go on from; raises BadRequest for a cursor of another list."""
+        if self._cursor is None:
+            return None
+        return self._service.cursors.decode(self._cursor, organization_id=self._organization_id, scope=scope)
+
+    def cut(
+        self, found: list[dict[str, Any]], scope: str, sort_key: Callable[[dict[str, Any]], list[Any]]
+    ) -> dict[str, Any]:
+        """The page of `limit + 1` items."""
+        items, last = cut(found, self.limit)
+        if last is None:
+            return {"items": items, "next_cursor": None}
+        cursor = self._service.cursors.encode(sort_key(last), organization_id=self._organization_id, scope=scope)
+        return {"items": items, "next_cursor": cursor}
+
+
+PagesDep = Annotated[Pages, Depends(Pages)]
+
+
+def get_wake(service: ServiceDep) -> Callable[[], Awaitable[None]]:
+    """Tells a worker that a job is due; to be called after the commit."""
+
+    async def wake() -> None:
+        await jobs.wake(service.redis, service.name, "advance_due")
+
+    return wake
+
+
+WakeDep = Annotated[Callable[[], Awaitable[None]], Depends(get_wake)]

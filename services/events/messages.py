@@ -28,7 +28,8 @@ class TriggerChanged(Reading):
     workflow_id: UUID
     match: Match | None = None
     active: bool
-    changed_at: datetime | None = None
+    revision: int
+    changed_at: datetime
 
 
 async def apply_trigger(session: AsyncSession, message: TriggerChanged) -> None:
@@ -41,6 +42,7 @@ async def apply_trigger(session: AsyncSession, message: TriggerChanged) -> None:
         workflow_id=message.workflow_id,
         match=match.model_dump(),
         active=message.active,
+        revision=message.revision,
         changed_at=message.changed_at,
     )
 

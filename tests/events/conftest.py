@@ -9,9 +9,12 @@ import pytest
 
 from infra.local.postgres import Postgres
 from infra.local.valkey import Valkey
+from services.events.jobs import log
 from services.events.settings import Settings
-from shared import crypto, migrate
+from shared import crypto, migrate, service
+from shared.service import Service
 from tests.events.processes import SECRET, SEEDS, Process, Tenant, running
+from tests.events.siblings import Workflows, answering
 from tests.fixtures.servers import worker_name
 
 PASSWORD = "in-tests"
@@ -37,12 +40,6 @@ async def _bootstrap(postgres: Postgres, database: str) -> None:
         await connection.close()
 
 
-@pytest.fixture(scope="session")
-def events_settings(events_urls: dict[str, str], valkey: Valkey) -> Settings:
-    """Settings of a process of the events service."""
-    return settings_of(events_urls, valkey, "events")
-
-
 def settings_of(urls: dict[str, str], valkey: Valkey, name: str, **more: Any) -> Settings:
     """Settings for one process; `more` replaces fields."""
     fields: dict[str, Any] = {
@@ -53,17 +50,16 @@ def settings_of(urls: dict[str, str], valkey: Valkey, name: str, **more: Any) ->
         "system_database_url": urls["system"],
         "redis_url": valkey.url("events"),
         "service_key": SEEDS["events"],
-        "service_public_keys": {
-            service: crypto.public_text(crypto.private_key(seed)) for service, seed in SEEDS.items()
-        },
+        "service_public_keys": {name: crypto.public_text(crypto.private_key(seed)) for name, seed in SEEDS.items()},
     }
     return Settings(**{**fields, **more})
 
 
 @pytest.fixture(scope="session")
-async def service_events(events_settings: Settings) -> AsyncIterator[Process]:
+async def service_events(events_urls: dict[str, str], valkey: Valkey, workflows: Workflows) -> AsyncIterator[Process]:
     """An API process with its public and internal application, answering in this event loop."""
-    async with running(events_settings) as process:
+    settings = settings_of(events_urls, valkey, "events", siblings={"workflows": [workflows.url]})
+    async with running(settings) as process:
         yield process
 
 
@@ -71,3 +67,21 @@ async def service_events(events_settings: Settings) -> AsyncIterator[Process]:
 def tenant(service_events: Process) -> Tenant:
     """A fresh organisation's owner."""
     return Tenant(service_events)
+
+
+@pytest.fixture(scope="session")
+async def workflows() -> AsyncIterator[Workflows]:
+    """What answers as workflows."""
+    async with answering() as sibling:
+        yield sibling
+
+
+@pytest.fixture(scope="session")
+async def service_worker(events_urls: dict[str, str], valkey: Valkey, workflows: Workflows) -> AsyncIterator[Service]:
+    """A worker of the service: its loops, without arq."""
+    settings = settings_of(events_urls, valkey, "events-worker", siblings={"workflows": [workflows.url]})
+    held = service.build("events", settings)
+    async with service.opened(held, log.lifespan):
+        for loop in (log.publish_signals, log.follow_log, log.work):
+            held.start(loop)
+        yield held

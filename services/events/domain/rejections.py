@@ -16,3 +16,8 @@ async def page(
     before = None if below is None else UUID(below[0])
     rows = await rejections.page(session, organization_id, before, limit + 1)
     return [dict(row._mapping) for row in rows]  # noqa: SLF001  # SQLAlchemy's public name for it
+
+
+def sort_key(rejection: dict[str, Any]) -> list[Any]:
+    """What a cursor holds of the last item shown."""
+    return [str(rejection["id"])]

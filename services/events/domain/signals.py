@@ -10,7 +10,7 @@ from shared.service import Service
 
 EVENTS = "floyo:live:events"
 SUGGESTIONS = "floyo:live:suggestions"
-RUNS = "floyo:live:runs"
+RUNS = "floyo:runs"
 POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 0.5
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.storage import subscriptions
-from shared import clock
 
 FIELDS = ("source", "type", "subject")
 _GLOB = frozenset("*?[")
@@ -22,10 +21,10 @@ async def put(
     workflow_id: UUID,
     match: dict[str, str | None],
     active: bool,
-    changed_at: datetime | None,
+    revision: int,
+    changed_at: datetime,
 ) -> None:
     """Stores a trigger as it now stands; what happened since the change is matched as well."""
-    changed_at = changed_at or clock.now()
     await subscriptions.put(
         session,
         trigger_id=trigger_id,
@@ -33,7 +32,7 @@ async def put(
         workflow_id=workflow_id,
         **{name: match.get(name) for name in FIELDS},
         active=active,
-        changed_at=changed_at,
+        revision=revision,
         catch_up_from=changed_at if active else None,
     )
 

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
+from services.events.deps import PagesDep
 from services.events.domain import events, rejections
 from services.events.domain.events import Criteria
 from services.events.schemas.events import EventOut, RejectionOut
 from shared import webapp
-from shared.deps import CursorParameter, Limit, ServiceDep, Session, allow
+from shared.deps import Session, allow
 from shared.identity import Principal
-from shared.pagination import Page, cut
+from shared.pagination import Page
 
 routes = webapp.router(tags=["events"])
 
@@ -36,35 +37,18 @@ CriteriaDep = Annotated[Criteria, Depends(read_criteria)]
 
 
 @routes.get("/events")
-async def list_events(
-    *,
-    session: Session,
-    service: ServiceDep,
-    principal: Reader,
-    criteria: CriteriaDep,
-    limit: Limit = 50,
-    cursor: CursorParameter = None,
-) -> Page[EventOut]:
+async def list_events(session: Session, principal: Reader, criteria: CriteriaDep, pages: PagesDep) -> Page[EventOut]:
     """Events, newest first."""
     scope = f"events:{criteria}"
-    organization_id = principal.organization_id
-    below = None if cursor is None else service.cursors.decode(cursor, organization_id=organization_id, scope=scope)
-    items, last = cut(await events.page(session, organization_id, criteria, below, limit), limit)
-    following = last and service.cursors.encode(events.sort_key(last), organization_id=organization_id, scope=scope)
-    return Page[EventOut].model_validate({"items": items, "next_cursor": following})
+    found = await events.page(session, principal.organization_id, criteria, pages.below(scope), pages.limit)
+    return Page[EventOut].model_validate(pages.cut(found, scope, events.sort_key))
 
 
 @routes.get("/events/rejections")
-async def list_rejections(
-    session: Session, service: ServiceDep, principal: Reader, limit: Limit = 50, cursor: CursorParameter = None
-) -> Page[RejectionOut]:
+async def list_rejections(session: Session, principal: Reader, pages: PagesDep) -> Page[RejectionOut]:
     """Items of batches and uploads that were refused in the last week, newest first."""
-    organization_id = principal.organization_id
-    scope = "rejections"
-    below = None if cursor is None else service.cursors.decode(cursor, organization_id=organization_id, scope=scope)
-    items, last = cut(await rejections.page(session, organization_id, below, limit), limit)
-    following = last and service.cursors.encode([str(last["id"])], organization_id=organization_id, scope=scope)
-    return Page[RejectionOut].model_validate({"items": items, "next_cursor": following})
+    found = await rejections.page(session, principal.organization_id, pages.below("rejections"), pages.limit)
+    return Page[RejectionOut].model_validate(pages.cut(found, "rejections", rejections.sort_key))
 
 
 @routes.get("/events/{event_id}")

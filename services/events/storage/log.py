@@ -145,3 +145,12 @@ async def tail(session: AsyncSession, after: Position, limit: int) -> Sequence[R
 async def head(session: AsyncSession) -> Position:
     """The position after everything that a tail could read now."""
     return Position(*(await session.execute(text(_HEAD))).one())
+
+
+async def received_since(session: AsyncSession, organization_id: UUID, moment: datetime) -> Sequence[Row[Any]]:
+    """An organisation's events whose ids were made since a moment; `data` and `extensions` are texts."""
+    query = (
+        f"SELECT {COLUMNS}, data::text AS data, extensions::text AS extensions FROM event "  # noqa: S608
+        "WHERE id >= uuid_bound(:moment) AND organization_id = :organization_id ORDER BY id"
+    )
+    return (await session.execute(text(query), {"moment": moment, "organization_id": organization_id})).all()

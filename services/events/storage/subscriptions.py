@@ -17,7 +17,7 @@ async def put(session: AsyncSession, *, trigger_id: UUID, **values: Any) -> None
     statement = insert(subscription).values(trigger_id=trigger_id, **values)
     await session.execute(
         statement.on_conflict_do_update(
-            index_elements=["trigger_id"], set_=values, where=subscription.c.changed_at <= values["changed_at"]
+            index_elements=["trigger_id"], set_=values, where=subscription.c.revision < values["revision"]
         )
     )
 

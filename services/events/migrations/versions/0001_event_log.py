@@ -90,7 +90,7 @@ _TABLES = {
     "subscription": """(
         trigger_id uuid NOT NULL, organization_id uuid NOT NULL, workflow_id uuid NOT NULL,
         source text, type text, subject text, active boolean NOT NULL,
-        changed_at timestamptz NOT NULL, catch_up_from timestamptz,
+        revision bigint NOT NULL, catch_up_from timestamptz,
         CONSTRAINT pk_subscription PRIMARY KEY (trigger_id))""",
     "job": """(
         id uuid NOT NULL, organization_id uuid NOT NULL, kind text NOT NULL, status text NOT NULL,
@@ -150,6 +150,7 @@ _INDEXES = (
     "ix_event_position ON event (epoch, xid, sequence)",
     "ix_event_organization_id_time_id ON event (organization_id, time, id)",
     "ix_subscription_organization_id ON subscription (organization_id)",
+    "ix_subscription_catch_up_from ON subscription (catch_up_from) WHERE catch_up_from IS NOT NULL",
     "ix_job_due_at ON job (due_at) WHERE finished_at IS NULL",
     "ix_job_organization_id_created_at ON job (organization_id, created_at)",
     "ix_rejection_organization_id_id ON rejection (organization_id, id)",

@@ -1,0 +1,158 @@
+"""The miner in a process of its own: fed with columns through stdin, asked for patterns, then for proposals.
+
+`python -m services.events.domain.miner_process`; messages are MessagePack with a length of four bytes before each.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from services.events.mining import activity, backtest, miner, proposal
+from services.events.mining.activity import Activities
+from services.events.mining.pattern import Pattern
+
+MAX_PATTERNS = 500
+MAX_RUNS = 50
+MAX_EXAMPLES = 20
+MAX_OTHERS = 50
+MAX_PROPOSALS = 50
+
+
+class Session:
+    """One organisation's history, and what was found in it."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[Any]] = {name: [] for name in ("actors", "sources", "types", "subjects")}
+        self._times: list[float] = []
+        self._positions: list[int] = []
+        self._patterns: list[Pattern] = []
+        self._chosen: list[Pattern] = []
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Takes rows [actor, source, type, subject, data (JSON text or None), seconds, position]."""
+        for actor, source, kind, subject, data, seconds, position in rows:
+            details = {"subject": subject, "data": None if data is None else msgspec.json.decode(data)}
+            for name, value in zip(self._columns, (actor, source, kind, activity.detail(details)), strict=True):
+                self._columns[name].append(value)
+            self._times.append(seconds)
+            self._positions.append(position)
+
+    def mine(self) -> dict[str, Any]:
+        """{patterns, wanted}: what was found, and the rows whose whole events proposals need."""
+        self._patterns = miner.mine(self._activities())[:MAX_PATTERNS]
+        self._chosen = proposal.choose(self._patterns)[:MAX_PROPOSALS]
+        wanted = {row for pattern in self._chosen for run in _examples(pattern) for row in run}
+        wanted |= {row for pattern in self._chosen for row in self._others(pattern)}
+        return {"patterns": [_describe(pattern) for pattern in self._patterns], "wanted": sorted(wanted)}
+
+    def propose(self, events: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+        """A proposal for each chosen pattern whose examples still exist, with its backtest."""
+        history = backtest.split(self._activities()) if self._chosen else None
+        answer = []
+        for pattern in self._chosen:
+            examples = [[events[row] for row in run] for run in _examples(pattern) if all(row in events for row in run)]
+            if not examples or history is None:
+                continue
+            others = [events[row] for row in self._others(pattern) if row in events]
+            made = proposal.propose(pattern, examples, others)
+            judged = backtest.replay(history, pattern)
+            figures = ("would_have_fired", "matched", "missed", "wrong")
+            answer.append(
+                {
+                    "key": _key(pattern),
+                    "title": made.title,
+                    "reasoning": made.reasoning,
+                    "confidence": made.confidence,
+                    "minutes_per_week": made.minutes_per_week,
+                    "score": pattern.score,
+                    "workflow": made.workflow,
+                    "backtest": {name: getattr(judged, name) for name in figures},
+                }
+            )
+        return answer
+
+    def _activities(self) -> Activities:
+        return Activities(
+            **self._columns,
+            times=np.array(self._times, dtype=np.float64),
+            positions=np.array(self._positions, dtype=np.int64),
+        )
+
+    def _others(self, pattern: Pattern) -> list[int]:
+        """Latest events like the first step that began no run of the pattern."""
+        first = pattern.steps[0]
+        begun = {run[0] for run in pattern.evidence}
+        columns = self._columns
+        like = (
+            row
+            for row in range(len(self._times) - 1, -1, -1)
+            if columns["types"][row] == first.type and columns["sources"][row] == first.source and row not in begun
+        )
+        return [row for row, _ in zip(like, range(MAX_OTHERS), strict=False)]
+
+
+def _examples(pattern: Pattern) -> tuple[tuple[int, ...], ...]:
+    return pattern.evidence[-MAX_EXAMPLES:]
+
+
+def _key(pattern: Pattern) -> bytes:
+    """The same for the same routine in every mining, so that its suggestion keeps id and status."""
+    steps = [[step.source, step.type, step.subject, step.level] for step in pattern.steps]
+    return sha256(msgspec.json.encode([pattern.kind, steps])).digest()
+
+
+def _describe(pattern: Pattern) -> dict[str, Any]:
+    steps = [asdict(step) for step in pattern.steps]
+    figures = (
+        "support", "confidence", "lift", "p_value", "median_gap_seconds", "minutes_per_week", "first_seen", "last_seen",
+        "sessions", "days", "certainty", "window",
+    )  # fmt: skip
+    shown = {name: _finite(getattr(pattern, name)) for name in figures}
+    people = [name for name in pattern.actors if name is not None]
+    return {
+        "key": _key(pattern),
+        "kind": pattern.kind,
+        "steps": [{name: step[name] for name in ("source", "type", "subject", "level")} for step in steps],
+        "figures": {**shown, "actors": len(people)},
+        "score": pattern.score,
+        "evidence": [row for run in pattern.evidence[-MAX_RUNS:] for row in run],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _messages(stream: BinaryIO) -> Iterator[Any]:
+    while head := stream.read(4):
+        yield msgspec.msgpack.decode(stream.read(int.from_bytes(head)), strict=False)
+
+
+def _write(stream: BinaryIO, answer: Any) -> None:
+    body = msgspec.msgpack.encode(answer)
+    stream.write(len(body).to_bytes(4) + body)
+    stream.flush()
+
+
+def main() -> None:
+    """Answers until stdin ends; whatever a library prints goes to stderr."""
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    session = Session()
+    for message in _messages(sys.stdin.buffer):
+        if message["do"] == "add":
+            session.add(message["rows"])
+        elif message["do"] == "mine":
+            _write(output, session.mine())
+        else:
+            _write(output, session.propose(message["events"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Reading the event log to its end and beyond: woken by hints, sweeping every second without them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.events.domain import positions
+from services.events.domain.positions import Position
+from services.events.storage import cursors, log
+from shared import errors
+from shared import log as logs
+from shared.database import Database
+from shared.service import Service
+
+SWEEP_SECONDS = 1.0
+RENEW_SECONDS = 3.0
+BATCH = 1_000
+FIRST_LOOK_SECONDS = 0.002
+FAILURE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+Rows = Sequence[Row[Any]]
+
+_log = logs.get(__name__)
+
+
+class Waker:
+    """Wakes one reader; remembers the furthest position that it was told of."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+        self._hint = positions.START
+        self._looks = 0
+
+    def hear(self, message: bytes | None) -> None:
+        """An ear for `Signals`."""
+        if message:
+            try:
+                self._hint = max(self._hint, positions.parse(message.decode("ascii", "replace")))
+            except errors.Invalid:
+                _log.info("hint-unreadable")
+        self._looks = 0
+        self._woken.set()
+
+    async def wait(self, seen: Position) -> None:
+        """Returns when there may be more: after a hint, soon while what it told of is not yet visible, or a second."""
+        delay = SWEEP_SECONDS
+        if self._hint > seen and self._looks < 10:
+            delay = FIRST_LOOK_SECONDS * 2**self._looks
+            self._looks += 1
+        try:
+            await asyncio.wait_for(self._woken.wait(), delay)
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+
+@dataclass
+class Consumer:
+    """A durable reader of the log: `act` runs with no transaction open, `store` in one with the cursor's move."""
+
+    name: str
+    waker: Waker
+    act: Callable[[Service, Rows], Awaitable[None]] | None = None
+    store: Callable[[AsyncSession, Rows], Awaitable[None]] | None = None
+    idle: Callable[[Service], Awaitable[None]] | None = None
+
+    async def run(self, service: Service) -> None:
+        """A loop: takes the cursor's lease when it is free, then follows the log."""
+        failures = 0
+        while True:
+            try:
+                async with service.database.system() as session:
+                    lease = await cursors.take(session, self.name)
+                if lease is not None:
+                    await self._follow(service, *lease)
+                failures = 0
+            except errors.FloyoError as error:
+                _log.warning("consumer-paused", consumer=self.name, problem=error.slug)
+                failures = min(failures + 1, len(FAILURE_SECONDS))
+            await asyncio.sleep(FAILURE_SECONDS[failures - 1] if failures else SWEEP_SECONDS)
+
+    async def _follow(self, service: Service, token: int, position: Position) -> None:
+        loop = asyncio.get_running_loop()
+        moved_at = loop.time()
+        try:
+            while True:
+                if self.idle is not None:
+                    await self.idle(service)
+                rows = await self._read(service.database, position)
+                if rows and self.act is not None:
+                    await self.act(service, rows)
+                if rows or loop.time() - moved_at > RENEW_SECONDS:
+                    position = place(rows[-1]) if rows else position
+                    if not await self._commit(service.database, token, position, rows):
+                        return
+                    moved_at = loop.time()
+                if len(rows) < BATCH:
+                    await self.waker.wait(position)
+        except (errors.FloyoError, asyncio.CancelledError):
+            await asyncio.shield(self._release(service.database, token))
+            raise
+
+    async def _read(self, database: Database, position: Position) -> Rows:
+        async with database.system() as session:
+            return await log.tail(session, position, BATCH)
+
+    async def _commit(self, database: Database, token: int, position: Position, rows: Rows) -> bool:
+        async with database.system() as session:
+            ours = await cursors.move(session, self.name, token, position)
+            if ours and rows and self.store is not None:
+                await self.store(session, rows)
+            return ours
+
+    async def _release(self, database: Database, token: int) -> None:
+        try:
+            async with database.system() as session:
+                await cursors.release(session, self.name, token)
+        except errors.FloyoError:
+            return  # the lease runs out by itself
+
+
+def place(row: Row[Any]) -> Position:
+    """Where a row stands."""
+    return Position(row.epoch, row.xid, row.sequence)

@@ -1,0 +1,66 @@
+"""The worker's side of the event log: consumers, long work, partitions made ahead."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.events.domain import discovery, housekeeping, signals, stats, triggers
+from services.events.domain.jobs import Desk
+from services.events.domain.signals import Signals
+from services.events.domain.tail import Consumer, Waker
+from shared import errors, jobs, log
+from shared.service import Service
+
+TASKS = {"mining": discovery.run}
+HOUSEKEEPING_SECONDS = 60.0
+
+_log = log.get(__name__)
+
+
+@asynccontextmanager
+async def lifespan(service: Service) -> AsyncIterator[None]:
+    """Parts of a worker process."""
+    service.attach(Signals())
+    service.attach(Desk(TASKS))
+    yield
+
+
+async def publish_signals(service: Service) -> None:
+    """A loop: announcements of this process."""
+    await service.part(Signals).publish(service)
+
+
+async def follow_log(service: Service) -> None:
+    """A loop: the consumers and what wakes them."""
+    hub = service.part(Signals)
+    consumers = [
+        Consumer("triggers", Waker(), act=triggers.act, idle=triggers.catch_up),
+        Consumer(stats.CONSUMER, Waker(), store=stats.store),
+    ]
+    for consumer in consumers:
+        hub.hear(signals.EVENTS, consumer.waker.hear)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(hub.listen(service))
+        for consumer in consumers:
+            group.create_task(consumer.run(service))
+
+
+async def work(service: Service) -> None:
+    """A loop: jobs that are due."""
+    await service.part(Desk).work(service)
+
+
+async def keep_house(service: Service) -> None:
+    """A loop: partitions ahead, old rows away."""
+    while True:
+        try:
+            await housekeeping.tidy(service)
+        except errors.FloyoError as error:
+            _log.warning("housekeeping-postponed", problem=error.slug)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+async def advance_due(service: Service) -> None:
+    """What a wake-up does: lower the flag first, then look for due jobs."""
+    await jobs.awake(service.redis, service.name)
+    service.part(Desk).wake()

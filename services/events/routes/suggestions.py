@@ -1,0 +1,61 @@
+"""Suggestions, and what becomes of them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+
+from services.events.deps import PagesDep
+from services.events.domain import suggestions
+from services.events.schemas.patterns import Applied, Status, SuggestionOut
+from shared import webapp
+from shared.deps import ServiceDep, Session, allow
+from shared.identity import Principal
+from shared.pagination import Page
+
+routes = webapp.router(tags=["suggestions"])
+
+Reader = Annotated[Principal, allow("patterns:read")]
+Writer = Annotated[Principal, allow("patterns:write")]
+
+
+@routes.get("/suggestions")
+async def list_suggestions(
+    session: Session, principal: Reader, pages: PagesDep, status: Status | None = None
+) -> Page[SuggestionOut]:
+    """Suggestions, those that save most first."""
+    scope = f"suggestions:{status}"
+    found = await suggestions.page(session, principal.organization_id, status, pages.below(scope), pages.limit)
+    return Page[SuggestionOut].model_validate(pages.cut(found, scope, suggestions.sort_key))
+
+
+@routes.get("/suggestions/{suggestion_id}")
+async def get_suggestion(session: Session, principal: Reader, suggestion_id: UUID) -> SuggestionOut:
+    """One suggestion."""
+    return SuggestionOut.model_validate(await suggestions.get(session, principal.organization_id, suggestion_id))
+
+
+@routes.post("/suggestions/{suggestion_id}/apply", status_code=201, responses={200: {"model": Applied}})
+async def apply_suggestion(
+    service: ServiceDep,
+    principal: Annotated[Principal, allow("workflows:write")],
+    suggestion_id: UUID,
+    response: Response,
+) -> Applied:
+    """Makes the suggestion's workflow, inactive until somebody activates it; again: 200 and the same id."""
+    organization_id, user_id = principal.organization_id, principal.user_id
+    workflow_id, made = await suggestions.apply(service, organization_id, suggestion_id, user_id)
+    response.status_code = 201 if made else 200
+    return Applied(workflow_id=workflow_id)
+
+
+@routes.post("/suggestions/{suggestion_id}/dismiss", status_code=204)
+async def dismiss_suggestion(service: ServiceDep, principal: Writer, suggestion_id: UUID) -> None:
+    """It stays dismissed, however often the pattern is found again."""
+    await suggestions.mark(service, principal.organization_id, suggestion_id, "dismissed")
+
+
+@routes.post("/suggestions/{suggestion_id}/bookmark", status_code=204)
+async def bookmark_suggestion(service: ServiceDep, principal: Writer, suggestion_id: UUID) -> None:
+    """Keeps it for later."""
+    await suggestions.mark(service, principal.organization_id, suggestion_id, "bookmarked")

@@ -1,0 +1,71 @@
+"""Wire shapes of patterns and suggestions."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+Kind = Literal["sequence", "relation", "habit", "rule"]
+Status = Literal["open", "applied", "dismissed", "bookmarked"]
+
+
+class StepOut(BaseModel):
+    """One step: `subject` is a text, a template with slots, or null for any; `level` is exact, templated or type."""
+
+    source: str
+    type: str
+    subject: str | None
+    level: str
+
+
+class PatternOut(BaseModel):
+    """Something that repeats; `evidence` holds event ids, run after run."""
+
+    id: UUID
+    kind: Kind
+    steps: list[StepOut]
+    support: int
+    confidence: float
+    lift: float | None
+    p_value: float | None
+    actors: int
+    median_gap_seconds: float | None
+    minutes_per_week: float
+    first_seen: datetime
+    last_seen: datetime
+    sessions: int
+    days: int
+    evidence: list[UUID]
+
+
+class Backtest(BaseModel):
+    """What the suggestion would have done on the last part of the history."""
+
+    would_have_fired: int
+    matched: int
+    missed: int
+    wrong: int
+
+
+class SuggestionOut(BaseModel):
+    """A proposal to automate a pattern; `workflow` is a complete definition."""
+
+    id: UUID
+    pattern_id: UUID
+    title: str
+    reasoning: str
+    confidence: float
+    minutes_per_week: float
+    workflow: dict[str, Any]
+    evidence: list[UUID]
+    backtest: Backtest
+    status: Status
+    workflow_id: UUID | None
+    created_at: datetime
+
+
+class Applied(BaseModel):
+    """The workflow that the suggestion became."""
+
+    workflow_id: UUID

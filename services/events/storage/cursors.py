@@ -1,0 +1,56 @@
+"""Where each consumer of the event log stands, and which process reads for it."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.events.storage.log import Position
+from services.events.storage.tables import cursor
+
+LEASE = timedelta(seconds=10)
+_NOW = sa.func.clock_timestamp()
+
+
+async def take(session: AsyncSession, consumer: str) -> tuple[int, Position] | None:
+    """A fencing token and the position, unless another process reads for this consumer."""
+    first = insert(cursor).values(consumer=consumer, epoch=0, xid=0, sequence=0, leased_until=_NOW)
+    await session.execute(first.on_conflict_do_nothing())
+    statement = (
+        sa.update(cursor)
+        .where(cursor.c.consumer == consumer, cursor.c.leased_until <= _NOW)
+        .values(token=cursor.c.token + 1, leased_until=_NOW + LEASE)
+        .returning(cursor.c.token, cursor.c.epoch, cursor.c.xid, cursor.c.sequence)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row.token, Position(row.epoch, row.xid, row.sequence))
+
+
+async def move(session: AsyncSession, consumer: str, token: int, position: Position) -> bool:
+    """Commits a position and renews the lease; False when another process took over."""
+    statement = (
+        sa.update(cursor)
+        .where(cursor.c.consumer == consumer, cursor.c.token == token)
+        .values(**position._asdict(), leased_until=_NOW + LEASE)
+    )
+    return bool((await session.execute(statement.returning(cursor.c.token))).one_or_none())
+
+
+async def release(session: AsyncSession, consumer: str, token: int) -> None:
+    """Lets another process read at once."""
+    statement = sa.update(cursor).where(cursor.c.consumer == consumer, cursor.c.token == token)
+    await session.execute(statement.values(leased_until=_NOW))
+
+
+async def lock(session: AsyncSession, consumer: str) -> Position:
+    """Holds the consumer where it stands until the transaction ends; START when it never moved."""
+    query = sa.select(cursor.c.epoch, cursor.c.xid, cursor.c.sequence).where(cursor.c.consumer == consumer)
+    row = (await session.execute(query.with_for_update())).one_or_none()
+    return Position(0, 0, 0) if row is None else Position(*row)
+
+
+async def standings(session: AsyncSession) -> dict[str, Position]:
+    """Every consumer's position."""
+    rows = await session.execute(sa.select(cursor))
+    return {row.consumer: Position(row.epoch, row.xid, row.sequence) for row in rows}

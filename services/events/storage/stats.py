@@ -1,0 +1,48 @@
+"""Counters by day and type or actor, kept by the consumer `stats`."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.events.storage.tables import stat
+
+Key = tuple[UUID, date, str, str]
+COLUMNS = ("organization_id", "day", "dimension", "value")
+
+
+async def add(session: AsyncSession, counts: Mapping[Key, int]) -> None:
+    """Adds to counters (subtracts what is negative), in the order of their keys so that nobody deadlocks."""
+    rows = [{**dict(zip(COLUMNS, key, strict=True)), "count": counts[key]} for key in sorted(counts) if counts[key]]
+    for start in range(0, len(rows), 1_000):
+        statement = insert(stat).values(rows[start : start + 1_000])
+        statement = statement.on_conflict_do_update(
+            index_elements=list(COLUMNS), set_={"count": stat.c["count"] + statement.excluded["count"]}
+        )
+        await session.execute(statement)
+
+
+async def sums(
+    session: AsyncSession,
+    organization_id: UUID,
+    dimension: str,
+    *,
+    by: str,
+    span: tuple[date | None, date | None],
+    limit: int,
+) -> list[tuple[Any, int]]:
+    """(name, count) of a dimension by `day` or `value`, over days from and up to, both included."""
+    column = stat.c[by]
+    total = sa.func.sum(stat.c["count"])
+    query = sa.select(column, total).where(stat.c.organization_id == organization_id, stat.c.dimension == dimension)
+    if span[0] is not None:
+        query = query.where(stat.c.day >= span[0])
+    if span[1] is not None:
+        query = query.where(stat.c.day <= span[1])
+    order = column if by == "day" else total.desc()
+    query = query.group_by(column).having(total > 0).order_by(order, column).limit(limit)
+    return [(name, int(number)) for name, number in await session.execute(query)]

@@ -1,0 +1,103 @@
+"""Suggestions of an organisation; each change gets a position, so that sockets can catch up."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Row
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.events.storage.log import Position
+from services.events.storage.tables import log_epoch, suggestion
+from shared import ids
+
+_TEXTS = ("title", "reasoning", "confidence", "minutes_per_week", "score", "workflow", "evidence", "backtest")
+_EPOCH = sa.select(sa.func.max(log_epoch.c.epoch)).scalar_subquery()
+_POSITION: dict[str, Any] = {
+    "epoch": _EPOCH,
+    "xid": sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger),
+    "sequence": sa.func.nextval("event_sequence"),
+}
+_SETTLED = sa.or_(
+    suggestion.c.epoch < _EPOCH,
+    suggestion.c.xid
+    < sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger),
+)
+
+
+async def replace(session: AsyncSession, organization_id: UUID, found: Sequence[dict[str, Any]], now: datetime) -> None:
+    """Stores a mining's proposals; the same pattern keeps id and status, others that are open retire."""
+    for item in found:
+        texts = {name: item[name] for name in _TEXTS}
+        changes = {**texts, "retired_at": None, "changed_at": now, **_POSITION}
+        statement = insert(suggestion).values(
+            id=ids.new(), organization_id=organization_id, pattern_id=item["pattern_id"], status="open",
+            created_at=now, **changes,
+        )  # fmt: skip
+        differs = sa.or_(
+            suggestion.c.retired_at.is_not(None),
+            *(suggestion.c[name].is_distinct_from(statement.excluded[name]) for name in texts),
+        )
+        await session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["organization_id", "pattern_id"], set_=changes, where=differs
+            )
+        )
+    gone = sa.update(suggestion).where(
+        suggestion.c.organization_id == organization_id,
+        suggestion.c.retired_at.is_(None),
+        suggestion.c.status == "open",
+        suggestion.c.pattern_id.not_in([item["pattern_id"] for item in found]),
+    )
+    await session.execute(gone.values(retired_at=now, changed_at=now, **_POSITION))
+
+
+async def find(session: AsyncSession, organization_id: UUID, suggestion_id: UUID) -> Row[Any] | None:
+    """One suggestion, retired or not."""
+    query = sa.select(suggestion).where(
+        suggestion.c.id == suggestion_id, suggestion.c.organization_id == organization_id
+    )
+    return (await session.execute(query)).one_or_none()
+
+
+async def page(
+    session: AsyncSession, organization_id: UUID, status: str | None, below: tuple[float, UUID] | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Suggestions in force, best first."""
+    query = sa.select(suggestion).where(
+        suggestion.c.organization_id == organization_id, suggestion.c.retired_at.is_(None)
+    )
+    if status is not None:
+        query = query.where(suggestion.c.status == status)
+    if below is not None:
+        score, last = below
+        query = query.where(
+            sa.tuple_(suggestion.c.score, suggestion.c.id)
+            < sa.tuple_(sa.literal(score, suggestion.c.score.type), sa.literal(last, suggestion.c.id.type))
+        )
+    query = query.order_by(suggestion.c.score.desc(), suggestion.c.id.desc()).limit(limit)
+    return (await session.execute(query)).all()
+
+
+async def change(
+    session: AsyncSession, suggestion_id: UUID, now: datetime, *, unless: Sequence[str] = (), **values: Any
+) -> bool:
+    """Changes a suggestion unless it has one of some states; whether it was changed."""
+    statement = sa.update(suggestion).where(suggestion.c.id == suggestion_id, suggestion.c.status.not_in(list(unless)))
+    changed = await session.execute(statement.values(**values, changed_at=now, **_POSITION).returning(suggestion.c.id))
+    return changed.first() is not None
+
+
+async def changed_after(
+    session: AsyncSession, organization_id: UUID, after: Position, limit: int
+) -> Sequence[Row[Any]]:
+    """Suggestions that changed after a position, as far as nothing can still appear before it."""
+    place = sa.tuple_(suggestion.c.epoch, suggestion.c.xid, suggestion.c.sequence)
+    types = (suggestion.c.epoch.type, suggestion.c.xid.type, suggestion.c.sequence.type)
+    bound = sa.tuple_(*(sa.literal(part, kind) for part, kind in zip(after, types, strict=True)))
+    query = sa.select(suggestion).where(suggestion.c.organization_id == organization_id, place > bound, _SETTLED)
+    ordered = query.order_by(suggestion.c.epoch, suggestion.c.xid, suggestion.c.sequence).limit(limit)
+    return (await session.execute(ordered)).all()
