@@ -116,10 +116,16 @@ class Forks:
         if not self._handles and not self._asked:
             self.close()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the fork server has ended; nothing can be forked any more."""
+        return self._control.fileno() < 0
+
     def close(self) -> None:
         """Let go of the fork server; it ends, with whatever it still has forked."""
-        asyncio.get_running_loop().remove_reader(self._control)
-        self._control.close()
+        if not self.lost:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
 
     def _hear(self) -> None:
         data = self._control.recv(65536)
@@ -147,7 +153,7 @@ class Forks:
 
     def _lose_all(self) -> None:
         """The fork server is gone, and the kernel has killed its children with it."""
-        asyncio.get_running_loop().remove_reader(self._control)
+        self.close()
         for waiting in self._asked.values():
             waiting.set_exception(ChildProcessError("the fork server ended"))
         for handle in self._handles.values():

@@ -44,7 +44,7 @@ class Stack:
                 f"Choose another one: FLOYO_PORT={self.port + 1} ./taskw up"
             )
         self._children = Children()
-        self._forks = Forks(self._children, open_log(self.home.logs / "forkserver.log"))
+        self._forks = self._new_forks()
         self._start_servers()
         await self._until_ready(["postgres", "valkey", "traefik"])
         self._say("PostgreSQL, Valkey and the gateway are up")
@@ -101,7 +101,10 @@ class Stack:
         if discovery.newest_change() > self._forks.born:
             self._say("the code has changed, reading it anew")
             self._forks.retire()
-            self._forks = Forks(self._children, open_log(self.home.logs / "forkserver.log"))
+            self._forks = self._new_forks()
+
+    def _new_forks(self) -> Forks:
+        return Forks(self._children, open_log(self.home.logs / "forkserver.log"))
 
     def describe(self) -> dict[str, Any]:
         """What `status --json` prints."""
@@ -168,6 +171,8 @@ class Stack:
 
     def _fork(self, name: str, plan: Plan, ready: Any, public: int | None, internal: int) -> None:
         async def launch() -> Handle:
+            if self._forks.lost:
+                self._forks = self._new_forks()
             return await plan.launch(self._forks)
 
         process = Supervised(name, plan.instance, launch, ready, self._tell, public, internal)

@@ -13,6 +13,7 @@ from infra.local.program import start, stop
 from tests.attacks.upstream import Upstream, exchange, request, status
 
 SERVICES = ("auth", "events", "integrations", "workflows")
+pytestmark = pytest.mark.xdist_group("gateway")
 PUBLIC = "/api/v1/events"
 
 

@@ -78,6 +78,15 @@ def test_crashed_server_comes_back(running: OwnStack, name: str) -> None:
     wait_for(lambda: running.answer() == 401)
 
 
+def test_killed_fork_server_is_replaced(running: OwnStack) -> None:
+    before = running.processes()[INSTANCE]
+    supervisor = psutil.Process(int((running.home.folder / "supervisor.pid").read_text()))
+    (fork_server,) = [child for child in supervisor.children() if "infra.local.forkserver" in child.cmdline()]
+    fork_server.kill()
+    wait_for(lambda: running.processes()[INSTANCE]["pid"] not in {None, before["pid"]})
+    wait_for(lambda: running.answer() == 401)
+
+
 def test_gateway_sees_scaling_without_restart(running: OwnStack) -> None:
     gateway = running.processes()["traefik"]
     assert running.run("scale", f"{SERVICE}=2").returncode == 0
@@ -114,7 +123,7 @@ def test_restart_changes_the_process_alone(running: OwnStack) -> None:
 
 
 def test_logs_name_their_process(running: OwnStack) -> None:
-    result = running.run("logs", "-n", "5", INSTANCE)
+    result = running.run("logs", "-n", "500", INSTANCE)
     assert result.returncode == 0
     assert all(line.startswith(INSTANCE) for line in result.stdout.splitlines())
     assert "serving" in result.stdout
