@@ -19,4 +19,18 @@ async def forget_organization(session: AsyncSession, message: OrganizationDelete
     await integrations.forget_organization(session, message.organization_id)
 
 
-HANDLERS = {"organization.deleted": Handler(OrganizationDeleted, forget_organization)}
+class UserDeleted(Reading):
+    """A person is gone."""
+
+    user_id: UUID
+
+
+async def forget_user(session: AsyncSession, message: UserDeleted) -> None:
+    """What they made stays with the organisation, without their name."""
+    await integrations.forget_user(session, message.user_id)
+
+
+HANDLERS = {
+    "organization.deleted": Handler(OrganizationDeleted, forget_organization),
+    "user.deleted": Handler(UserDeleted, forget_user),
+}

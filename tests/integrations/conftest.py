@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from uuid import UUID
 import httpx2
 import jwt
 import pytest
+from aiohttp import web
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,6 +27,7 @@ from shared.service import Service
 from shared.servicetokens import ServiceTokens
 from tests.fixtures import keeper
 from tests.fixtures.servers import worker_name
+from tests.integrations.targets import Api, Seen
 from tests.shared.outbound import Canary
 
 PASSWORDS = {f"integrations_{kind}": f"integrations-{kind}-in-tests" for kind in migrate.ROLE_KINDS}
@@ -90,8 +93,41 @@ async def canary() -> AsyncIterator[Canary]:
     await listener.stop()
 
 
+@dataclass
+class Events:
+    """The events service: it keeps what it is given, or is away."""
+
+    api: Api
+    batches: list[Any] = field(default_factory=list)
+    away: bool = False
+
+    @property
+    def events(self) -> list[Any]:
+        return [event for batch in self.batches for event in batch["events"]]
+
+
 @pytest.fixture
-def settings(urls: dict[str, str], canary: Canary) -> Settings:
+async def events() -> AsyncIterator[Events]:
+    """A sibling on loopback."""
+
+    def answer(seen: Seen) -> web.Response:
+        if found.away:
+            return web.json_response({"type": "urn:floyo:problem:database-unavailable", "detail": ""}, status=503)
+        batch = json.loads(seen.body)
+        found.batches.append(batch)
+        rejected = [
+            {"index": i, "type": "x", "detail": "no"} for i, e in enumerate(batch["events"]) if e["type"] == "bad"
+        ]
+        return web.json_response({"accepted": len(batch["events"]), "duplicates": 0, "rejected": rejected})
+
+    found = Events(Api(answer))
+    await found.api.start()
+    yield found
+    await found.api.stop()
+
+
+@pytest.fixture
+def settings(urls: dict[str, str], canary: Canary, events: Events) -> Settings:
     return Settings(
         environment="test",
         secret_key=crypto.random_token(48),
@@ -103,6 +139,7 @@ def settings(urls: dict[str, str], canary: Canary) -> Settings:
         credential_keys=CREDENTIAL_KEYS,
         egress_allow=f"127.0.0.1:{canary.port}",
         public_url=ISSUER,
+        siblings={"events": [events.api.url]},
     )
 
 

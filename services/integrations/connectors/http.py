@@ -102,4 +102,5 @@ CONNECTOR = Connector(
     actions=(Action("request", "Sends one request and answers what came back.", Request, Answer, request),),
     targets=_targets,
     test=test,
+    hooks=("github", "gitlab", "pagerduty", "slack", "standard-webhooks", "stripe", "twilio"),
 )

@@ -153,6 +153,11 @@ async def forget_organization(session: AsyncSession, organization_id: UUID) -> N
     await storage.delete_organization(session, organization_id)
 
 
+async def forget_user(session: AsyncSession, user_id: UUID) -> None:
+    """Integrations that a deleted person made keep no trace of them."""
+    await storage.anonymize(session, f"user:{user_id}")
+
+
 def unseal(ring: KeyRing, integration: Integration) -> dict[str, str]:
     """The secrets; raises Conflict `credential-unusable` and raises the alarm when the seal does not fit the row."""
     if integration.sealed is None or integration.key_id is None:

@@ -79,6 +79,11 @@ async def delete_organization(session: AsyncSession, organization_id: UUID) -> N
     await session.execute(sa.delete(integration).filter_by(organization_id=organization_id))
 
 
+async def anonymize(session: AsyncSession, actor: str) -> None:
+    """Take an actor's name off everything they made (system role)."""
+    await session.execute(sa.update(integration).filter_by(created_by=actor).values(created_by="user:deleted"))
+
+
 async def sealed_with_other_key(session: AsyncSession, newest: str, limit: int) -> Sequence[Row]:
     """Rows not sealed with the newest key, locked so that two rotations share the work (system role)."""
     statement = (

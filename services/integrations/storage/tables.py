@@ -31,5 +31,37 @@ integration = sa.Table(
     sa.Index("ix_integration_key_id", "key_id", "id"),
 )
 
+hook = sa.Table(
+    "hook",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column(
+        "integration_id", sa.Uuid, sa.ForeignKey("integration.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("scheme", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("networks", ARRAY(sa.Text), nullable=False),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_NOW),
+    sa.Index("ix_hook_key_id", "key_id", "id"),
+)
+
+hook_delivery = sa.Table(
+    "hook_delivery",
+    metadata,
+    sa.Column("hook_id", sa.Uuid, sa.ForeignKey("hook.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("delivery_id", sa.Text, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("event", JSONB(none_as_null=True)),
+    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False, index=True),
+    sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("forwarded_at", sa.DateTime(timezone=True)),
+    sa.Column("problem", sa.Text),
+    sa.Index("ix_hook_delivery_due", "due_at", postgresql_where=sa.text("forwarded_at IS NULL")),
+)
+
 idempotency_key = idempotency_table(metadata)
 inbox = inbox_table(metadata)
