@@ -103,6 +103,14 @@ def _config(service: str, url: str) -> Config:
     return config
 
 
+def told(name: str) -> str:
+    """A variable, or the file of its name in FLOYO_SECRETS_DIR; raises KeyError when there is neither."""
+    folder = os.environ.get("FLOYO_SECRETS_DIR")
+    if name not in os.environ and folder and (path := Path(folder) / name.lower()).is_file():
+        return path.read_text().strip()
+    return os.environ[name]
+
+
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m shared.migrate", description=__doc__)
@@ -112,12 +120,12 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.action == "bootstrap":
-            passwords = json.loads(os.environ["FLOYO_DATABASE_PASSWORDS"])
-            asyncio.run(bootstrap(os.environ["FLOYO_ADMIN_DATABASE_URL"], passwords))
+            passwords = json.loads(told("FLOYO_DATABASE_PASSWORDS"))
+            asyncio.run(bootstrap(told("FLOYO_ADMIN_DATABASE_URL"), passwords))
             return 0
         if options.service is None:
             parser.error("name the service")
-        url = os.environ["FLOYO_OWNER_DATABASE_URL"]
+        url = told("FLOYO_OWNER_DATABASE_URL")
         actions = {
             "upgrade": lambda: upgrade(options.service, url, options.revision),
             "downgrade": lambda: downgrade(options.service, url, options.revision),

@@ -1,6 +1,7 @@
 """Configuration from the environment and secrets files, which refuses to start when it is unsafe."""
 
 import os
+import platform
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -32,7 +33,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FLOYO_", extra="ignore", frozen=True)
 
     environment: Environment = "production"
-    instance: str = "local"
+    instance: str = Field(default_factory=lambda: platform.node() or "unnamed")
     secret_key: SecretStr
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     public_url: str = "http://127.0.0.1:8080"

@@ -54,10 +54,14 @@ def prepare(folder: Path, port: int, passwords: Mapping[str, str]) -> Valkey:
 def configuration(server: Valkey) -> str:
     """The committed configuration with this server's address and users; passwords only as hashes."""
     lines = ["bind 127.0.0.1", f"port {server.port}", f"dir {server.folder}", "user default off nopass nocommands"]
-    for name, password in server.passwords.items():
-        digest = hashlib.sha256(password.encode()).hexdigest()
-        lines.append(f"user {name} on #{digest} {_rules(name)}")
+    lines += user_lines(server.passwords)
     return (REDIS / "valkey.conf").read_text() + "\n" + "\n".join(lines) + "\n"
+
+
+def user_lines(passwords: Mapping[str, str]) -> list[str]:
+    """One line of an access list for each user; passwords only as hashes."""
+    digests = {name: hashlib.sha256(password.encode()).hexdigest() for name, password in passwords.items()}
+    return [f"user {name} on #{digest} {_rules(name)}" for name, digest in digests.items()]
 
 
 def run(server: Valkey, output: int) -> subprocess.Popen[bytes]:
