@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from services.workflows.deps import open_waiters
 from services.workflows.internal_routes import workflows as internal_workflows
-from services.workflows.routes import runs, versions, workflows
+from services.workflows.routes import approvals, runs, versions, workflows
 from services.workflows.settings import Settings
 from services.workflows.storage.tables import inbox
 from shared import inbox as inboxes
@@ -14,7 +14,7 @@ from shared.settings import load
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The public API."""
-    routers = [versions.router, workflows.router, runs.router]
+    routers = [versions.router, workflows.router, runs.router, approvals.router]
     return webapp.public_app("workflows", routers, settings or load(Settings), lifespan=open_waiters)
 
 

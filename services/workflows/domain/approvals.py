@@ -1,0 +1,69 @@
+"""Approvals: who may decide, how often, and what a decision sets in motion."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workflows.storage import approvals
+from shared import clock, errors
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One person's word on one approval."""
+
+    organization_id: UUID
+    approval_id: UUID
+    user_id: UUID | None
+    role: str | None
+    subject: str
+    decision: str
+    comment: str | None
+
+
+async def decide(session: AsyncSession, made: Decision) -> dict[str, Any]:
+    """Store a decision; the approval closes with the first rejection or the last approval it needs."""
+    found = await approvals.get(session, made.organization_id, made.approval_id, lock=True)
+    if found is None:
+        raise errors.NotFound
+    now = clock.now()
+    if found.status != "open" or found.expires_at <= now:
+        raise errors.Conflict("approval-closed", "Nothing is left to decide here.")
+    if found.approvers and not {str(made.user_id), made.role} & set(found.approvers):
+        raise errors.Forbidden("not-an-approver", "Others are asked to decide this.")
+    stored = await approvals.decide(
+        session,
+        {
+            "approval_id": made.approval_id,
+            "organization_id": made.organization_id,
+            "decided_by": made.subject,
+            "decision": made.decision,
+            "comment": made.comment,
+            "decided_at": now,
+        },
+    )
+    if not stored:
+        raise errors.Conflict("already-decided", "You have decided this already.")
+    agreed = sum(row.decision == "approve" for row in await approvals.decisions(session, made.approval_id))
+    if made.decision == "reject" or agreed >= found.required:
+        await approvals.close(session, made.approval_id, "rejected" if made.decision == "reject" else "approved", now)
+        await approvals.poke(session, found.run_id, found.key)
+    return await read(session, made.organization_id, made.approval_id)
+
+
+async def read(session: AsyncSession, organization_id: UUID, approval_id: UUID) -> dict[str, Any]:
+    """One approval with its decisions; NotFound."""
+    found = await approvals.get(session, organization_id, approval_id)
+    if found is None:
+        raise errors.NotFound
+    made = await approvals.decisions(session, approval_id)
+    return {**found._mapping, "step": found.key, "decisions": [row._mapping for row in made]}  # noqa: SLF001
+
+
+async def page(
+    session: AsyncSession, organization_id: UUID, *, status: str | None, before: UUID | None, limit: int
+) -> list[Any]:
+    """Approvals, newest first, one more than `limit` when more follow."""
+    return await approvals.page(session, organization_id, status=status, before=before, limit=limit)

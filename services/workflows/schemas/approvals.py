@@ -1,0 +1,48 @@
+"""Wire shapes of approvals."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.workflows.domain.definition import Strict
+
+ApprovalStatus = Literal["open", "approved", "rejected"]
+
+
+class DecideIn(Strict):
+    """One person's word."""
+
+    decision: Literal["approve", "reject"]
+    comment: Annotated[str, Field(max_length=2_000)] | None = None
+
+
+class DecisionOut(BaseModel):
+    """Who said what, and when."""
+
+    decided_by: str
+    decision: Literal["approve", "reject"]
+    comment: str | None
+    decided_at: datetime
+
+
+class ApprovalSummary(BaseModel):
+    """What waits for a decision: one step of one run."""
+
+    id: UUID
+    run_id: UUID
+    workflow_id: UUID
+    step: str
+    approvers: list[str]
+    required: int
+    status: ApprovalStatus
+    expires_at: datetime
+    created_at: datetime
+    decided_at: datetime | None
+
+
+class ApprovalOut(ApprovalSummary):
+    """An approval with the decisions made so far."""
+
+    decisions: list[DecisionOut]

@@ -1,0 +1,36 @@
+"""approval: waits until enough people have approved, one has rejected, or the time is up."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from services.workflows.step import Context, Done, Failed, Inputs, Outcome, Step, Waiting
+from shared.durations import Duration
+
+
+class Approval(Inputs):
+    """`approvers` are user ids and roles; empty means whoever may approve. `required` is how many must agree."""
+
+    approvers: Annotated[tuple[UUID | Literal["owner", "admin", "member"], ...], Field(max_length=100)] = ()
+    required: int = Field(default=1, ge=1, le=100)
+    expires: Duration = timedelta(days=7)
+
+
+async def run(inputs: Approval, context: Context) -> Outcome:
+    """Answer {decision, decisions[{by, decision, comment}]}; a rejection or the end of time fails the step."""
+    if context.dry_run:
+        return Done({"decision": "approve", "decisions": [], "dry_run": True})
+    expires = datetime.fromisoformat(context.state["expires"]) if context.state else context.now + inputs.expires
+    found = await context.platform.ask(context, [str(item) for item in inputs.approvers], inputs.required, expires)
+    if found["status"] == "approved":
+        return Done({"decision": "approve", "decisions": found["decisions"]})
+    if found["status"] == "rejected":
+        return Failed("rejected", f"rejected by {found['decisions'][-1]['by']}")
+    if context.now >= expires:
+        return Failed("expired", "nobody decided in time")
+    return Waiting(until=expires, state={"expires": expires.isoformat()})
+
+
+STEP = Step(type="approval", inputs=Approval, run=run, effect=True)
