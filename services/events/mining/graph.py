@@ -1,0 +1,125 @@
+"""The directly-follows graph: which action comes right after which, and how long it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from services.events.mining.activity import Activities, Ints
+from services.events.mining.options import DEFAULT, Options
+from services.events.mining.sessions import collapse, order
+from services.events.mining.tokens import Token, plain
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`count` times the target came right after the source; median_seconds between the two."""
+
+    source: Token
+    target: Token
+    count: int
+    median_seconds: float
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Actions with how often they were done, and edges, both the most frequent first."""
+
+    nodes: tuple[tuple[Token, int], ...]
+    edges: tuple[Edge, ...]
+
+
+def directly_follows(cases: pl.Series, actions: pl.Series) -> pl.DataFrame:
+    """Columns source, target, count of actions that follow each other in their case.
+
+    cases, actions: one length, strings or numbers; rows of a case in order of time, cases may be interleaved.
+    """
+    frame = pl.DataFrame({"case": cases, "source": actions})
+    heads = cases.filter((cases != cases.shift()).fill_null(value=True))
+    if heads.n_unique() < len(heads):
+        frame = frame.sort("case", maintain_order=True)
+    same, target = pl.col("case") == pl.col("case").shift(-1), pl.col("source").shift(-1).alias("target")
+    pairs = frame.lazy().select("source", target, same=same).filter("same")
+    return pairs.group_by("source", "target").agg(pl.len().cast(pl.Int64).alias("count")).collect()
+
+
+@dataclass
+class Stream:
+    """The graph of a stream of events in batches: state is the last action of each case and the counts so far."""
+
+    cases: dict[str, int] = field(default_factory=dict)
+    actions: dict[str, int] = field(default_factory=dict)
+    last: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    counts: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+
+    def add(self, cases: pl.Series, actions: pl.Series) -> None:
+        """Events in order of arrival, as strings."""
+        owners, numbers = _numbered(cases, self.cases), _numbered(actions, self.actions)
+        self._make_room()
+        by_case = np.argsort(owners, kind="stable")
+        owners, numbers = owners[by_case], numbers[by_case]
+        first = np.diff(owners, prepend=-1) != 0
+        before = np.where(first, self.last[owners], np.roll(numbers, 1))
+        known = before >= 0
+        size = self.counts.shape[0]
+        self.counts += np.bincount(before[known] * size + numbers[known], minlength=size * size).reshape(size, size)
+        ends = np.append(np.flatnonzero(first)[1:], len(owners)) - 1
+        self.last[owners[ends]] = numbers[ends]
+
+    def _make_room(self) -> None:
+        more = len(self.cases) - len(self.last)
+        if more > 0:
+            self.last = np.append(self.last, np.full(more + len(self.last), -1, dtype=np.int64))
+        missing = len(self.actions) - self.counts.shape[0]
+        if missing > 0:
+            self.counts = np.pad(self.counts, (0, missing))
+
+    def edges(self) -> dict[tuple[str, str], int]:
+        """How often each action came right after another."""
+        names = list(self.actions)
+        return {(names[one], names[two]): int(self.counts[one, two]) for one, two in np.argwhere(self.counts).tolist()}
+
+
+def _numbered(values: pl.Series, known: dict[str, int]) -> Ints:
+    numbers, distinct = _coded(values)
+    table = np.array([known.setdefault(value, len(known)) for value in distinct.to_list()], dtype=np.int64)
+    return table[numbers]
+
+
+def _coded(values: pl.Series) -> tuple[Ints, pl.Series]:
+    """Dense numbers of strings and the distinct strings in the numbers' order."""
+    distinct = values.unique(maintain_order=True)
+    return values.cast(pl.Enum(distinct)).to_physical().to_numpy().astype(np.int64), distinct
+
+
+def view(activities: Activities, options: Options = DEFAULT, most: int = 200) -> Graph:
+    """The graph of all actors' sessions by templated action, with at most `most` edges."""
+    coding = plain(activities)
+    sessions = collapse(activities, coding.codes, len(coding.tokens), order(activities, options), options)
+    totals = np.bincount(sessions.tokens, minlength=len(coding.tokens))
+    nodes = sorted(((coding.tokens[code], int(count)) for code, count in enumerate(totals)), key=_frequency)
+    if len(sessions) < 2:
+        return Graph(tuple(nodes), ())
+    same = sessions.sessions[1:] == sessions.sessions[:-1]
+    frame = pl.DataFrame(
+        {
+            "source": sessions.tokens[:-1][same],
+            "target": sessions.tokens[1:][same],
+            "seconds": (sessions.starts[1:] - sessions.ends[:-1])[same],
+        }
+    )
+    edges = frame.group_by("source", "target").agg(pl.len().alias("count"), pl.col("seconds").median())
+    edges = edges.sort("count", "source", "target", descending=[True, False, False]).head(most)
+    return Graph(
+        tuple(nodes),
+        tuple(
+            Edge(coding.tokens[source], coding.tokens[target], count, seconds)
+            for source, target, count, seconds in edges.select("source", "target", "count", "seconds").iter_rows()
+        ),
+    )
+
+
+def _frequency(node: tuple[Token, int]) -> tuple[int, str, str, str]:
+    return -node[1], node[0].source, node[0].type, node[0].subject or ""
