@@ -74,6 +74,17 @@ def http_probe(port: int, path: str) -> Callable[[], Awaitable[bool]]:
     return probe
 
 
+def routed_probe(gateway: int, path: str) -> Callable[[], Awaitable[bool]]:
+    """Whether the gateway has a server to send `path` to."""
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
+
+    async def probe() -> bool:
+        answer = await _exchange(gateway, request)
+        return answer.startswith(b"HTTP/1.1 ") and not answer.startswith(b"HTTP/1.1 50")
+
+    return probe
+
+
 def greeting_probe(port: int, greeting: bytes, request: bytes = b"") -> Callable[[], Awaitable[bool]]:
     """Whether the server on `port` greets, or answers `request`, as expected."""
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from infra.local import discovery, environment, gateway, ports, postgres, valkey
 from infra.local.home import Home, write_whole
-from infra.local.instances import Plan, Reservation, greeting_probe, http_probe, open_log
+from infra.local.instances import Plan, Reservation, greeting_probe, http_probe, open_log, routed_probe
 from infra.local.processes import Children, Forks, Handle
 from infra.local.program import Program
 from infra.local.supervised import Supervised
 
 READY_SECONDS = 60.0
+ROUTED_SECONDS = 5.0
 HOPELESS_FAILURES = 4
 MAX_INSTANCES = 32
 
@@ -217,7 +218,18 @@ class Stack:
                         self._announced.add(process.instance)
                         self._say(f"{process.instance} is ready")
             await asyncio.sleep(0.02)
+        await self._until_routed()
         return failed + [self._diagnose(process) for process in waiting]
+
+    async def _until_routed(self) -> None:
+        """Wait until the gateway, which reads its files with some delay, sends requests to every service that is up."""
+        names = {process.name for process in self.processes.values() if process.public_port and process.listed}
+        probes = [routed_probe(self.port, f"/api/v1/openapi/{name}.json") for name in names & set(self._services)]
+        deadline = asyncio.get_running_loop().time() + ROUTED_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            if all(await asyncio.gather(*(probe() for probe in probes))):
+                return
+            await asyncio.sleep(0.03)
 
     def _diagnose(self, process: Supervised) -> str:
         log = self.home.logs / f"{process.instance}.log"

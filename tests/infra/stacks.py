@@ -87,7 +87,7 @@ def smallest() -> list[str]:
     return [f"{name}={int(name in kept)}" for name in discovery.process_names()]
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_for(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     """Poll until something holds; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not holds():
