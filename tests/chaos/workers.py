@@ -45,9 +45,9 @@ async def _scenario(options: Options, *, runs: int, kills: int, patience: float,
         began = time.monotonic()
         starting = asyncio.create_task(_start(stand, workflow, runs, figures))
         watching = asyncio.create_task(_watch(stand, figures))
-        await _kill(stand, options, kills, figures, starting)
-        await starting
         deadline = began + patience
+        await _kill(stand, options, kills, figures, deadline)
+        await starting
         left = await _settle(stand, deadline)
         figures.seconds = time.monotonic() - began
         watching.cancel()
@@ -110,17 +110,15 @@ async def _start(stand: Stand, workflow: str, runs: int, figures: Figures) -> No
             group.create_task(one(index))
 
 
-async def _kill(stand: Stand, options: Options, kills: int, figures: Figures, starting: Any) -> None:
+async def _kill(stand: Stand, options: Options, kills: int, figures: Figures, deadline: float) -> None:
     """SIGKILL a worker that holds leases, again and again; only such kills count."""
-    while figures.kills < kills:
+    while figures.kills < kills and time.monotonic() < deadline:
         await asyncio.sleep(options.random.uniform(0.8, 2.4))
         processes = await asyncio.to_thread(stand.processes, "workflows-worker")
         pids = {item["instance"]: item["pid"] for item in processes if item["pid"] and item["state"] == "ready"}
         held = {row["lease_owner"] for row in await stand.rows("workflows", HELD)} - figures.dead
         owners = sorted(owner for owner in held if owner.split(":")[0] in pids)
         if not owners:
-            if starting.done() and not (await stand.rows("workflows", UNFINISHED))[0][0]:
-                return
             continue
         owner = options.random.choice(owners)
         if not kill(pids[owner.split(":")[0]]):

@@ -1,21 +1,25 @@
 """A migrated workflows database for each test worker, emptied before each test that asks for it."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
+import httpx2
 import pytest
-from sqlalchemy import text
 
 from infra.local.postgres import Postgres
 from infra.local.valkey import Valkey
+from services.workflows import app as applications
+from services.workflows.deps import open_waiters
 from services.workflows.settings import Settings
 from services.workflows.storage import tables
 from shared import migrate, service
+from shared.identity import Verifier
 from shared.service import Service
 from tests.fixtures.servers import worker_name
 from tests.workflows.stage import Stage
-from tests.workflows.tokens import SEED, public_keys
+from tests.workflows.tokens import ISSUER, SEED, Auth, public_keys
 
 
 def address(server: Postgres, role: str, database: str) -> str:
@@ -28,17 +32,11 @@ async def workflows_database(postgres: Postgres) -> AsyncIterator[str]:
     name = f"workflows_{worker_name()}"
     passwords = {f"workflows_{kind}": "in-tests" for kind in migrate.ROLE_KINDS}
     await migrate.bootstrap(postgres.dsn(), passwords, {"workflows": name})
-    await _in_thread(migrate.upgrade, "workflows", address(postgres, "owner", name))
+    await asyncio.to_thread(migrate.upgrade, "workflows", address(postgres, "owner", name))
     yield name
     connection = await asyncpg.connect(postgres.dsn())
     await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await connection.close()
-
-
-async def _in_thread(function: object, *arguments: object) -> None:
-    import asyncio
-
-    await asyncio.to_thread(function, *arguments)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
@@ -65,11 +63,9 @@ def workflows_settings(postgres: Postgres, valkey: Valkey, workflows_database: s
 async def service_workflows(workflows_settings: Settings) -> AsyncIterator[Service]:
     """A process of the service on an empty database."""
     process = service.build("workflows", workflows_settings)
-    names = ", ".join(table.name for table in tables.metadata.sorted_tables)
     async with process.database.system() as session:
-        for name in names.split(", "):
-            await session.execute(text(f"DELETE FROM {name}" if name != "workflow" else "SELECT 1"))
-        await session.execute(text("DELETE FROM workflow"))
+        for table in reversed(tables.metadata.sorted_tables):
+            await session.execute(table.delete())
     yield process
     await process.close()
 
@@ -78,3 +74,22 @@ async def service_workflows(workflows_settings: Settings) -> AsyncIterator[Servi
 def stage(service_workflows: Service) -> Stage:
     """One organisation on an empty database."""
     return Stage(service_workflows)
+
+
+@pytest.fixture
+async def public(service_workflows: Service, workflows_settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    service_workflows.verifier = Verifier(Auth(), ISSUER)
+    app = applications.create_app(workflows_settings)
+    app.state.service = service_workflows
+    transport = httpx2.ASGITransport(app=app)
+    client = httpx2.AsyncClient(transport=transport, base_url="http://floyo/api/v1")
+    async with open_waiters(service_workflows), client:
+        yield client
+
+
+@pytest.fixture
+async def internal(service_workflows: Service, workflows_settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    app = applications.create_internal_app(workflows_settings)
+    app.state.service = service_workflows
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://floyo") as client:
+        yield client

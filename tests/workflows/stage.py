@@ -11,6 +11,7 @@ from sqlalchemy import text
 from services.workflows.domain import calls, runs, workflows
 from services.workflows.domain.definition import Definition
 from services.workflows.domain.engine import Engine
+from services.workflows.domain.platform import Platform
 from services.workflows.domain.recorder import Recorder
 from services.workflows.domain.workflows import Author
 from services.workflows.storage.records import Record
@@ -90,15 +91,19 @@ class Stage:
                 await asyncio.sleep(0.02)
 
     @contextlib.asynccontextmanager
-    async def engine(self, answers: Answers | None = None, **more: Any) -> AsyncIterator[Engine]:
+    async def engine(
+        self, answers: Answers | None = None, *, platform: bool = False, **more: Any
+    ) -> AsyncIterator[Engine]:
+        """A worker; with `platform` its steps reach Floyo itself, else the same answers."""
         outside = answers or Answers()
+        own: Any = Platform(self.service.database, self.service.siblings, _nobody) if platform else outside
 
         async def untold(_records: Sequence[Record]) -> None:
             return None
 
         database = self.service.database
         engine = Engine(
-            database, Recorder(database, untold), calls.Tools(outside, outside), heart=database, owner=str(ids.new()),
+            database, Recorder(database, untold), calls.Tools(outside, own), heart=database, owner=str(ids.new()),
             **more,
         )  # fmt: skip
         try:
@@ -107,6 +112,10 @@ class Stage:
             for active in list(engine.active.values()):
                 active.task.cancel()
             await asyncio.sleep(0)
+
+
+async def _nobody() -> None:
+    """There is nobody to wake."""
 
 
 async def until(condition: Any, seconds: float = 5) -> None:

@@ -1,45 +1,20 @@
 """The public and internal routes, over HTTP, on a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 
-from services.workflows import app as applications
-from services.workflows.deps import open_waiters
-from services.workflows.settings import Settings
 from shared import ids
-from shared.identity import Verifier
-from shared.service import Service
 from shared.servicetokens import ServiceTokens
 from tests.workflows.driving import Answers
 from tests.workflows.stage import Stage, transform
-from tests.workflows.tokens import ISSUER, SEEDS, Auth, access_token, public_keys
+from tests.workflows.tokens import SEEDS, access_token, public_keys
 
 pytestmark = pytest.mark.integration
 
 BODY: dict[str, Any] = {"name": "Tell", "trigger": {"type": "manual"}, "steps": [transform("a", "{{ input.n }}")]}
-
-
-@pytest.fixture
-async def public(service_workflows: Service, workflows_settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    service_workflows.verifier = Verifier(Auth(), ISSUER)
-    app = applications.create_app(workflows_settings)
-    app.state.service = service_workflows
-    transport = httpx2.ASGITransport(app=app)
-    client = httpx2.AsyncClient(transport=transport, base_url="http://floyo/api/v1")
-    async with open_waiters(service_workflows), client:
-        yield client
-
-
-@pytest.fixture
-async def internal(service_workflows: Service, workflows_settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    app = applications.create_internal_app(workflows_settings)
-    app.state.service = service_workflows
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://floyo") as client:
-        yield client
 
 
 def bearer(stage: Stage, role: str = "owner") -> dict[str, str]:
