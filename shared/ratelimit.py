@@ -66,6 +66,8 @@ class Limiter:
         )
         self._common = MovingWindowRateLimiter(self._storage)
         self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._client: Any = getattr(self._storage.bridge, "storage")  # noqa: B009  # what the storage talks through
+        self._closed = False
         self._instance = instance
         self._instances = 1
         self.backend = "redis"
@@ -80,16 +82,20 @@ class Limiter:
 
     async def beat(self) -> None:
         """Tells the other processes of this one and counts them, for ever; a loop of every process that limits."""
-        client: Any = getattr(self._storage.bridge, "storage")  # noqa: B009  # the connection that counts
-        while True:
+        while not self._closed:
             now = time.time()
             try:
-                await client.zadd(INSTANCES, {self._instance: now})
-                await client.zremrangebyscore(INSTANCES, 0, now - GONE_SECONDS)
-                self._instances = max(1, await client.zcard(INSTANCES))
+                await self._client.zadd(INSTANCES, {self._instance: now})
+                await self._client.zremrangebyscore(INSTANCES, 0, now - GONE_SECONDS)
+                self._instances = max(1, await self._client.zcard(INSTANCES))
             except (RedisError, OSError, TimeoutError):
                 self.backend = "memory"
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def close(self) -> None:
+        """Closes the connections to Redis."""
+        self._closed = True
+        await self._client.aclose(close_connection_pool=True)
 
     async def _ask(self, limit: Limit, key: str, *, use: bool) -> Standing:
         try:

@@ -33,6 +33,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
         yield
     finally:
         context.passwords.close()
+        await context.limiter.close()
 
 
 async def count_instances(service: Service) -> None:

@@ -16,12 +16,12 @@ async def insert(session: AsyncSession, **values: Any) -> None:
 
 
 async def lease(session: AsyncSession, now: datetime, until: datetime, limit: int) -> list[sa.Row[Any]]:
-    """Letters that are due, kept from other workers until a moment."""
+    """Letters that are due, oldest first, kept from other workers until a moment."""
     due = (sa.select(mail.c.id).where(mail.c.due_at <= now).order_by(mail.c.due_at).limit(limit)).with_for_update(
         skip_locked=True
     )
     taken = sa.update(mail).where(mail.c.id.in_(due)).values(due_at=until, attempts=mail.c.attempts + 1)
-    return list((await session.execute(taken.returning(mail))).all())
+    return sorted((await session.execute(taken.returning(mail))).all(), key=lambda row: row.id)
 
 
 async def delete(session: AsyncSession, mail_id: UUID) -> None:
