@@ -10,6 +10,7 @@ from services.auth.routes import (
     accounts,
     apikeys,
     audit,
+    docs,
     flags,
     invitations,
     jwks,
@@ -27,6 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The public application."""
     people = (accounts, sessions, users, secondfactor)
     routers = [item.router for item in (*people, organizations, members, invitations, apikeys, audit, flags, jwks)]
+    routers += [docs.router] if settings.docs_enabled else []
     return webapp.public_app("auth", routers, settings, lifespan=lifespan)
 
 
