@@ -3,10 +3,10 @@
 from fastapi import FastAPI
 
 from services.integrations import connectors as plugins
-from services.integrations import messages
 from services.integrations.deps import open_desk
 from services.integrations.internal_routes import calls
-from services.integrations.routes import connectors, hooks, integrations
+from services.integrations.internal_routes.messages import HANDLERS
+from services.integrations.routes import connectors, hooks, integrations, webhooks
 from services.integrations.settings import Settings
 from services.integrations.storage.tables import inbox
 from shared import inbox as inboxes
@@ -16,11 +16,11 @@ from shared.settings import load
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The public API."""
-    routers = [connectors.router, integrations.router, hooks.router]
+    routers = [connectors.router, integrations.router, hooks.router, webhooks.router]
     return webapp.public_app("integrations", routers, settings or load(Settings), lifespan=open_desk(plugins))
 
 
 def create_internal_app(settings: Settings | None = None) -> FastAPI:
     """What siblings and probes reach."""
-    routers = [calls.router, inboxes.router(inbox, messages.HANDLERS)]
+    routers = [calls.router, inboxes.router(inbox, HANDLERS)]
     return webapp.internal_app("integrations", routers, settings or load(Settings))

@@ -1,11 +1,10 @@
-"""Messages that this service reads."""
+"""Messages that this service reads: only the fields that it needs."""
 
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from pydantic import ConfigDict
 
-from services.integrations.domain import integrations
-from shared.messages import Handler, Reading
+from shared.messages import Reading
 
 
 class OrganizationDeleted(Reading):
@@ -14,23 +13,19 @@ class OrganizationDeleted(Reading):
     organization_id: UUID
 
 
-async def forget_organization(session: AsyncSession, message: OrganizationDeleted) -> None:
-    """Its integrations go, with their secrets."""
-    await integrations.forget_organization(session, message.organization_id)
-
-
 class UserDeleted(Reading):
     """A person is gone."""
 
     user_id: UUID
 
 
-async def forget_user(session: AsyncSession, message: UserDeleted) -> None:
-    """What they made stays with the organisation, without their name."""
-    await integrations.forget_user(session, message.user_id)
+class Fact(Reading):
+    """Something that outbound webhooks tell of; its other fields are the payload."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    organization_id: UUID
 
 
-HANDLERS = {
-    "organization.deleted": Handler(OrganizationDeleted, forget_organization),
-    "user.deleted": Handler(UserDeleted, forget_user),
-}
+FACTS = ("workflow.run_finished", "suggestion.created", "approval.requested")
+"""Types of messages that organisations may subscribe their webhooks to."""

@@ -3,14 +3,15 @@
 from services.integrations import connectors as plugins
 from services.integrations.deps import open_desk
 from services.integrations.jobs.hooks import forward_deliveries, sweep_deliveries
+from services.integrations.jobs.webhooks import send_webhooks
 from shared.worker import WorkerSettings
 
 
 def create_worker() -> WorkerSettings:
-    """Deliveries of hooks are forwarded by wake-up and by sweep."""
+    """Forwards deliveries of hooks by wake-up and sweep, and sends outbound webhooks."""
     return WorkerSettings(
         service="integrations",
         jobs=(forward_deliveries,),
-        loops=(sweep_deliveries,),
+        loops=(sweep_deliveries, send_webhooks),
         lifespan=open_desk(plugins),
     )

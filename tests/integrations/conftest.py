@@ -101,9 +101,10 @@ class Events:
     batches: list[Any] = field(default_factory=list)
     away: bool = False
 
-    @property
-    def events(self) -> list[Any]:
-        return [event for batch in self.batches for event in batch["events"]]
+    def of(self, person: "Person") -> list[Any]:
+        """The events of one organisation."""
+        mine = [batch for batch in self.batches if batch["organization_id"] == str(person.organization_id)]
+        return [event for batch in mine for event in batch["events"]]
 
 
 @pytest.fixture

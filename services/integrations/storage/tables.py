@@ -63,5 +63,38 @@ hook_delivery = sa.Table(
     sa.Index("ix_hook_delivery_due", "due_at", postgresql_where=sa.text("forwarded_at IS NULL")),
 )
 
+webhook = sa.Table(
+    "webhook",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False, index=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("types", ARRAY(sa.Text), nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_NOW),
+    sa.Index("ix_webhook_key_id", "key_id", "id"),
+)
+
+webhook_delivery = sa.Table(
+    "webhook_delivery",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("webhook_id", sa.Uuid, sa.ForeignKey("webhook.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("data", JSONB, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("attempted_at", sa.DateTime(timezone=True)),
+    sa.Column("answered", sa.Integer),
+    sa.Column("problem", sa.Text),
+    sa.Index("ix_webhook_delivery_webhook_id", "webhook_id", "id"),
+    sa.Index("ix_webhook_delivery_due", "due_at", postgresql_where=sa.text("status = 'pending'")),
+)
+
 idempotency_key = idempotency_table(metadata)
 inbox = inbox_table(metadata)

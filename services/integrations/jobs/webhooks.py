@@ -1,0 +1,69 @@
+"""The sender of outbound webhooks: a loop of the worker, woken or sweeping."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from services.integrations.deps import Desk
+from services.integrations.domain import sending
+from shared.service import Service
+
+CONCURRENCY: Final = 64
+EACH: Final = 4
+SWEEP_SECONDS: Final = 0.5
+PURGE_SECONDS: Final = 3_600.0
+
+
+class Sender:
+    """What is under way in this process: many webhooks at once, few deliveries of one."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._desk = service.part(Desk)
+        self._under_way: dict[asyncio.Task[None], Any] = {}
+
+    async def run(self) -> None:
+        """Claims and sends for ever; a failing attempt stays leased and comes back."""
+        purged_at = float("-inf")
+        try:
+            while True:
+                claimed = await self._claim()
+                await self._rest(quickly=bool(claimed))
+                if asyncio.get_running_loop().time() - purged_at > PURGE_SECONDS:
+                    purged_at = asyncio.get_running_loop().time()
+                    await sending.purge(self._service.database)
+        finally:
+            for task in self._under_way:
+                task.cancel()
+
+    async def _claim(self) -> int:
+        """Starts an attempt for each delivery claimed."""
+        counts = Counter(self._under_way.values())
+        free = CONCURRENCY - len(self._under_way)
+        if free <= 0:
+            return 0
+        found = await sending.claim(self._service.database, limit=free, each=EACH, busy=list(counts))
+        for delivery in found:
+            self._start(delivery)
+        return len(found)
+
+    def _start(self, delivery: Mapping[str, Any]) -> None:
+        work = sending.attempt(self._service.database, self._desk.ring, self._desk.outlets, delivery)
+        self._under_way[asyncio.create_task(work)] = delivery["webhook_id"]
+
+    async def _rest(self, *, quickly: bool) -> None:
+        """Until an attempt ends or the sweep is due."""
+        if not self._under_way:
+            await asyncio.sleep(0 if quickly else SWEEP_SECONDS)
+            return
+        done, _ = await asyncio.wait(self._under_way, timeout=SWEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            del self._under_way[task]
+            if not task.cancelled():
+                task.exception()  # a database fault; the lease brings the delivery back
+
+
+async def send_webhooks(service: Service) -> None:
+    """A loop of the worker."""
+    await Sender(service).run()
