@@ -11,6 +11,7 @@ import importlib
 import json
 import pkgutil
 import random
+import signal
 import sys
 import traceback
 from types import ModuleType
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
     parser.add_argument("--no-control", action="store_true", help="skip the negative control")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the stack is taken down on either
     found = scenarios()
     unknown = [name for name in given.names if name not in found]
     if unknown:

@@ -93,7 +93,7 @@ async def _start(stand: Stand, workflow: str, runs: int, figures: Figures) -> No
     """Twenty a second; a call that fails is repeated with its key, as an honest client does."""
 
     async def one(index: int) -> None:
-        for _ in range(20):
+        for _ in range(120):
             status, body = await stand.call(
                 "POST", f"/workflows/{workflow}/runs", json={}, headers={"Idempotency-Key": f"run-{index}"}
             )

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from shared import errors
 from shared.httpclient import Siblings
 
 
 async def record(siblings: Siblings, organization_id: UUID, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Record one event; the same (source, id) again changes nothing. Answers the service's summary."""
+    """Record one event; the same (source, id) again changes nothing. Invalid when the service refuses it."""
     answer: dict[str, Any] = await siblings.call(
         "events",
         "POST",
@@ -16,4 +17,6 @@ async def record(siblings: Siblings, organization_id: UUID, event: Mapping[str, 
         json={"organization_id": organization_id, "events": [dict(event)]},
         organization_id=organization_id,
     )
+    for refused in answer["rejected"]:
+        raise errors.Invalid("event-refused", str(refused.get("detail", "The event was refused.")))
     return answer

@@ -24,7 +24,7 @@ class Strict(BaseModel):
 
 
 class Match(Strict):
-    """Which events concern a trigger: equal fields, then a condition on the event."""
+    """Which events concern a trigger: fields equal or matching a glob, then a condition on the event."""
 
     source: ShortText | None = None
     type: ShortText | None = None

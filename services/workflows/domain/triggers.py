@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
@@ -100,8 +101,10 @@ async def fire(
 def _concerns(trigger: Any, event: dict[str, Any]) -> bool:
     """Check the match once more, with the CEL condition that only this service evaluates."""
     match = trigger.spec.get("match") or {}
-    if any(match.get(name) not in {None, event.get(name)} for name in ("source", "type", "subject")):
-        return False
+    for name in ("source", "type", "subject"):
+        pattern = match.get(name)
+        if pattern is not None and not fnmatchcase(str(event.get(name) or ""), pattern):
+            return False
     if not match.get("where"):
         return True
     try:
