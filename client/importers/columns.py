@@ -35,6 +35,8 @@ _PLACE_PARTS = (
     "workbookname", "filename", "file", "sheetname", "sheet", "url", "label", "elementid", "controlname",
     "fieldname", "column",
 )  # fmt: skip
+# Training platforms number their sandboxes anew in each pool of each game.
+_NUMBERED_WITHIN = {"sandbox": ("game", "pool"), "sandboxid": ("game", "pool")}
 _TARGET_PARTS = ("targetworkbookname", "targetsheetname", "targetname", "targetid")
 
 
@@ -96,8 +98,11 @@ def _find(name: str, by_name: dict[str, str]) -> tuple[str, ...]:
         parts = [by_name.pop(part) for part in (*_TARGET_PARTS, *_PLACE_PARTS) if part in by_name]
         if parts:
             return tuple(parts)
-    match = next((by_name.pop(usual) for usual in _USUAL[name] if usual in by_name), None)
-    return (match,) if match else ()
+    usual = next((usual for usual in _USUAL[name] if usual in by_name), None)
+    if usual is None:
+        return ()
+    around = [by_name.pop(part) for part in _NUMBERED_WITHIN.get(usual, ()) if part in by_name]
+    return (*around, by_name.pop(usual))
 
 
 def _plain(header: str) -> str:

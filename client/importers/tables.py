@@ -105,7 +105,7 @@ def _moment(text: str, options: Options) -> datetime:
 def _actor(meaning: Meaning, values: dict[str, str]) -> str:
     """The actor; where it is a bare number the column's name tells what is numbered."""
     actor = meaning.value("actor", values)
-    return f"{meaning.columns['actor'][0].lower()}-{actor}" if actor.isdigit() else actor
+    return f"{meaning.columns['actor'][-1].lower()}-{actor}" if actor.isdigit() else actor
 
 
 def _has_commands(meaning: Meaning) -> bool:
