@@ -15,7 +15,9 @@ from shared.middleware import RequestMiddleware
 from shared.settings import Settings
 
 PREFIX = "/api/v1"
-INTERNAL_LIMITS = {"/internal/actions": 8 * 2**20, "/internal/http": 8 * 2**20, "/internal/events": 8 * 2**20}
+INTERNAL_LIMITS = dict.fromkeys(
+    ("/internal/actions", "/internal/http", "/internal/events", "/internal/trigger-matches"), 8 * 2**20
+)
 _SLUGS = {
     400: "bad-request", 401: "invalid-token", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
     408: "timeout", 413: "content-too-large", 415: "unsupported-media-type", 422: "invalid",
@@ -36,19 +38,33 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that hands FastAPI strictly read JSON."""
+    """A route that hands FastAPI strictly read JSON, and refuses query parameters that it does not document."""
 
     def get_route_handler(self) -> Any:
         """Wraps the request before FastAPI reads it."""
         handle = super().get_route_handler()
+        known = _query_names(self.dependant)
 
         async def strict(request: Request) -> Any:
+            _check_query(request, known)
             reading = StrictRequest(request.scope, request.receive)
             if self.body_field is not None and "json" in request.headers.get("content-type", ""):
                 await reading.json()  # here, because FastAPI turns what rises while it reads into a plain 400
             return await handle(reading)
 
         return strict
+
+
+def _query_names(dependant: Any) -> frozenset[str]:
+    own = {field.alias for field in dependant.query_params}
+    return frozenset(own).union(*(_query_names(inner) for inner in dependant.dependencies))
+
+
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        fields = [errors.FieldError(f"/query/{name}", "This route knows no such parameter.") for name in unknown]
+        raise errors.Invalid("invalid", "A query parameter is unknown here.", errors=fields)
 
 
 def router(*, prefix: str = PREFIX, tags: list[str] | None = None) -> APIRouter:

@@ -2,10 +2,22 @@
 
 from fastapi import FastAPI
 
-from services.events.deps import lifespan
+from services.events.deps import BODY_LIMITS, lifespan
 from services.events.internal_routes import events as internal_events
 from services.events.messages import HANDLERS
-from services.events.routes import events, ingest, jobs, patterns, stats, suggestions
+from services.events.routes import (
+    events,
+    exports,
+    ingest,
+    jobs,
+    patterns,
+    stats,
+    suggestions,
+    uploads,
+)
+from services.events.routes import (
+    settings as decisions,
+)
 from services.events.settings import Settings
 from services.events.storage.tables import inbox_message
 from shared import inbox, webapp
@@ -13,9 +25,10 @@ from shared import inbox, webapp
 
 def create_app(settings: Settings) -> FastAPI:
     """The API behind the gateway."""
-    # jobs before events: /events/jobs/… would otherwise be read as an event's id
-    routers = [module.routes for module in (ingest, jobs, events, patterns, suggestions, stats)]
-    return webapp.public_app("events", routers, settings, lifespan=lifespan)
+    # What has a name of its own under /events comes before `events`, which would read it as an event's id.
+    modules = (ingest, uploads, jobs, decisions, exports, events, patterns, suggestions, stats)
+    routers = [module.routes for module in modules]
+    return webapp.public_app("events", routers, settings, lifespan=lifespan, body_limits=BODY_LIMITS)
 
 
 def create_internal_app(settings: Settings) -> FastAPI:

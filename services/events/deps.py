@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from services.events.domain.signals import Signals
+from services.events.settings import Settings
 from shared import errors, jobs
 from shared.deps import CurrentPrincipal, CursorParameter, Limit, ServiceDep
 from shared.pagination import cut
@@ -15,6 +16,8 @@ from shared.service import Service
 
 MAX_EVENT = 1_048_576
 MAX_BATCH = 8 * 1_048_576
+MAX_UPLOAD = 1_073_741_824
+BODY_LIMITS = {"/api/v1/events/batch": MAX_BATCH, "/api/v1/events/upload": MAX_UPLOAD}
 
 
 @asynccontextmanager
@@ -33,6 +36,16 @@ def get_signals(service: ServiceDep) -> Signals:
 
 
 SignalsDep = Annotated[Signals, Depends(get_signals)]
+
+
+def get_settings(service: ServiceDep) -> Settings:
+    """The service's own settings."""
+    if not isinstance(service.settings, Settings):
+        raise TypeError("the events service needs its own settings")
+    return service.settings
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
 
 
 def media_type(request: Request) -> str:

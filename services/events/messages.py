@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.domain import subscriptions
+from services.events.domain import jobs, subscriptions
 from shared.messages import Handler, Reading
 
 
@@ -47,4 +47,32 @@ async def apply_trigger(session: AsyncSession, message: TriggerChanged) -> None:
     )
 
 
-HANDLERS = {"workflow.trigger_changed": Handler(TriggerChanged, apply_trigger)}
+class UserDeleted(Reading):
+    """A person is gone."""
+
+    user_id: UUID
+    organization_ids: list[UUID]
+
+
+async def forget_user(session: AsyncSession, message: UserDeleted) -> None:
+    """Erases what was recorded under the person's id, in every organisation they belonged to."""
+    for organization_id in message.organization_ids:
+        await jobs.start(session, organization_id, "erasure", {"actor": str(message.user_id)})
+
+
+class OrganizationDeleted(Reading):
+    """An organisation is gone."""
+
+    organization_id: UUID
+
+
+async def forget_organization(session: AsyncSession, message: OrganizationDeleted) -> None:
+    """Erases everything of it."""
+    await jobs.start(session, message.organization_id, "erasure", {})
+
+
+HANDLERS = {
+    "workflow.trigger_changed": Handler(TriggerChanged, apply_trigger),
+    "user.deleted": Handler(UserDeleted, forget_user),
+    "organization.deleted": Handler(OrganizationDeleted, forget_organization),
+}

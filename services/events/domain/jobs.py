@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.storage import jobs
-from shared import clock, errors, log
+from shared import clock, errors, ids, log
 from shared.service import Service
 
 HEARTBEAT_SECONDS = 3.0
@@ -51,11 +51,17 @@ Task = Callable[[Work], Awaitable[None]]
 
 
 async def start(
-    session: AsyncSession, organization_id: UUID, kind: str, given: dict[str, Any], *, shared: bool = False
+    session: AsyncSession,
+    organization_id: UUID,
+    kind: str,
+    given: dict[str, Any],
+    *,
+    job_id: UUID | None = None,
+    shared: bool = False,
 ) -> UUID:
     """Queues a job; a `shared` one that still waits serves everybody who asks for it."""
     waiting = await jobs.unfinished(session, organization_id, kind) if shared else None
-    return waiting or await jobs.insert(session, organization_id, kind, given)
+    return waiting or await jobs.insert(session, organization_id, kind, given, job_id or ids.new())
 
 
 async def get(session: AsyncSession, organization_id: UUID, job_id: UUID) -> dict[str, Any]:

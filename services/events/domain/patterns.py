@@ -1,5 +1,7 @@
 """Patterns as the API shows them."""
 
+import csv
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -41,3 +43,18 @@ def render(row: Row[Any]) -> dict[str, Any]:
     return {
         **figures, "id": row.id, "kind": row.kind, "steps": row.steps, "evidence": row.evidence, "score": row.score,
     }  # fmt: skip
+
+
+def table(items: Sequence[dict[str, Any]]) -> bytes:
+    """CSV with a header; steps as `source type subject`, separated by arrows."""
+    text = io.StringIO(newline="")
+    columns = [
+        "id", "kind", "steps", "support", "confidence", "lift", "p_value", "actors", "median_gap_seconds",
+        "minutes_per_week", "first_seen", "last_seen",
+    ]  # fmt: skip
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    writer.writeheader()
+    for item in items:
+        steps = [" ".join(filter(None, (step["source"], step["type"], step["subject"]))) for step in item["steps"]]
+        writer.writerow({**item, "steps": " → ".join(steps)})
+    return text.getvalue().encode()

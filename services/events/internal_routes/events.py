@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.events.deps import MAX_BATCH, SignalsDep
+from services.events.deps import SignalsDep
 from services.events.domain import batches, drafts, ingest
 from services.events.schemas.events import BatchReceipt
 from shared import webapp
@@ -27,7 +27,7 @@ class SiblingEvents(BaseModel):
     events: Annotated[list[Any], Field(max_length=batches.MAX_ITEMS)]
 
 
-@routes.post("/events", max_body_size=MAX_BATCH)
+@routes.post("/events")
 async def post_events(
     body: SiblingEvents,
     service: ServiceDep,

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.events.domain import discovery, housekeeping, signals, stats, triggers
+from services.events.domain import discovery, erasure, housekeeping, signals, stats, triggers, uploads
 from services.events.domain.jobs import Desk
 from services.events.domain.signals import Signals
 from services.events.domain.tail import Consumer, Waker
 from shared import errors, jobs, log
 from shared.service import Service
 
-TASKS = {"mining": discovery.run}
+TASKS = {"mining": discovery.run, "upload": uploads.run, "erasure": erasure.run}
 HOUSEKEEPING_SECONDS = 60.0
+EXPIRY_ROUNDS = 60
 
 _log = log.get(__name__)
 
@@ -52,9 +53,13 @@ async def work(service: Service) -> None:
 
 async def keep_house(service: Service) -> None:
     """A loop: partitions ahead, old rows away."""
+    rounds = 0
     while True:
         try:
             await housekeeping.tidy(service)
+            if rounds % EXPIRY_ROUNDS == 0:
+                await erasure.expire(service, getattr(service.settings, "retention_days", 365))
+            rounds += 1
         except errors.FloyoError as error:
             _log.warning("housekeeping-postponed", problem=error.slug)
         await asyncio.sleep(HOUSEKEEPING_SECONDS)

@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import Depends, Query
 
 from services.events.deps import PagesDep
-from services.events.domain import events, rejections
+from services.events.domain import events, lineage, rejections
 from services.events.domain.events import Criteria
-from services.events.schemas.events import EventOut, RejectionOut
+from services.events.schemas.events import EventOut, Lineage, RejectionOut
 from shared import webapp
 from shared.deps import Session, allow
 from shared.identity import Principal
@@ -56,3 +56,9 @@ async def get_event(session: Session, principal: Reader, event_id: UUID) -> Even
     """One event."""
     found: dict[str, Any] = await events.get(session, principal.organization_id, event_id)
     return EventOut.model_validate(found)
+
+
+@routes.get("/events/{event_id}/lineage")
+async def get_lineage(session: Session, principal: Reader, event_id: UUID) -> Lineage:
+    """Patterns and suggestions that cite the event, and triggers that wait for its like."""
+    return Lineage.model_validate(await lineage.trace(session, principal.organization_id, event_id))

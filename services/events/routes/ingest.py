@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from services.events.deps import MAX_BATCH, BatchBody, EventBody, SignalsDep, media_type
+from services.events.deps import BatchBody, EventBody, SignalsDep, media_type
 from services.events.domain import batches, cloudevents, drafts, ingest
 from services.events.domain.drafts import Draft
 from services.events.schemas.events import BatchReceipt, EventIn, Receipt
@@ -52,7 +52,7 @@ async def post_event(
     return JSONResponse(answer.body, status_code=answer.status)
 
 
-@routes.post("/events/batch", response_model=BatchReceipt, openapi_extra=_BATCH_BODY, max_body_size=MAX_BATCH)
+@routes.post("/events/batch", response_model=BatchReceipt, openapi_extra=_BATCH_BODY)
 async def post_batch(
     *,
     request: Request,

@@ -1,18 +1,24 @@
 """Patterns, and asking for new ones."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
+import orjson
+from fastapi import Query, Response
+
 from services.events.deps import PagesDep, WakeDep
-from services.events.domain import jobs, patterns
+from services.events.domain import jobs, patterns, transitions
 from services.events.schemas.jobs import JobStarted
-from services.events.schemas.patterns import Kind, PatternOut
+from services.events.schemas.patterns import Graph, Kind, NextActions, PatternOut
 from shared import webapp
 from shared.deps import ServiceDep, Session, allow
 from shared.identity import Principal
 from shared.pagination import Page
 
 routes = webapp.router(tags=["patterns"])
+
+MOST = 1_000
+_CONTENT = {"application/json": {"schema": {"type": "array"}}, "text/csv": {"schema": {"type": "string"}}}
 
 Reader = Annotated[Principal, allow("patterns:read")]
 
@@ -36,6 +42,38 @@ async def list_patterns(
     scope = f"patterns:{kind}"
     found = await patterns.page(session, principal.organization_id, kind, pages.below(scope), pages.limit)
     return Page[PatternOut].model_validate(pages.cut(found, scope, patterns.sort_key))
+
+
+@routes.get("/patterns/graph")
+async def get_graph(session: Session, principal: Reader) -> Graph:
+    """What follows what: the directly-follows graph of the latest events."""
+    return Graph.model_validate(await transitions.graph(session, principal.organization_id))
+
+
+@routes.get("/patterns/next")
+async def get_next(
+    session: Session,
+    principal: Reader,
+    actor: Annotated[str, Query(min_length=1, max_length=255)],
+    limit: Annotated[int, Query(ge=1, le=50)] = 5,
+) -> NextActions:
+    """What the actor is likely to do next."""
+    items = await transitions.likely(session, principal.organization_id, actor, limit)
+    return NextActions.model_validate({"items": items})
+
+
+@routes.get("/patterns/export", response_class=Response, responses={200: {"content": _CONTENT}})
+async def export_patterns(
+    session: Session,
+    principal: Reader,
+    format: Literal["json", "csv"] = "json",  # noqa: A002  # the name of the parameter
+) -> Response:
+    """Every pattern in force, as JSON or CSV."""
+    found = await patterns.page(session, principal.organization_id, None, None, MOST)
+    items = [PatternOut.model_validate(item).model_dump(mode="json") for item in found]
+    body, media = (patterns.table(items), "text/csv") if format == "csv" else (orjson.dumps(items), "application/json")
+    headers = {"Content-Disposition": f'attachment; filename="patterns.{format}"'}
+    return Response(body, media_type=media, headers=headers)
 
 
 @routes.get("/patterns/{pattern_id}")

@@ -65,6 +65,38 @@ class BatchReceipt(BaseModel):
     rejected: list[RejectedItem]
 
 
+class PatternRef(BaseModel):
+    """A pattern that cites the event."""
+
+    id: UUID
+    kind: str
+
+
+class SuggestionRef(BaseModel):
+    """A suggestion that cites the event."""
+
+    id: UUID
+    title: str
+    status: str
+    workflow_id: UUID | None
+
+
+class TriggerRef(BaseModel):
+    """An active trigger that such an event fires, as far as its indexed fields say."""
+
+    trigger_id: UUID
+    workflow_id: UUID
+
+
+class Lineage(BaseModel):
+    """What has come of an event."""
+
+    event_id: UUID
+    patterns: list[PatternRef]
+    suggestions: list[SuggestionRef]
+    triggers: list[TriggerRef]
+
+
 class RejectionOut(RejectedItem):
     """A refused item, kept for a week."""
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["sequence", "relation", "habit", "rule"]
 Status = Literal["open", "applied", "dismissed", "bookmarked"]
@@ -37,6 +37,49 @@ class PatternOut(BaseModel):
     sessions: int
     days: int
     evidence: list[UUID]
+
+
+class Activity(BaseModel):
+    """A kind of event."""
+
+    source: str
+    type: str
+
+
+class Node(Activity):
+    """A kind of event and how often it came."""
+
+    count: int
+
+
+class Edge(BaseModel):
+    """How often one kind of event followed another directly, by one actor within half an hour."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    origin: Activity = Field(alias="from")
+    to: Activity
+    count: int
+    median_gap_seconds: float
+
+
+class Graph(BaseModel):
+    """The directly-follows graph of the latest 50,000 events."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+
+
+class Likely(Activity):
+    """What an actor may do next."""
+
+    probability: float
+
+
+class NextActions(BaseModel):
+    """Most likely first."""
+
+    items: list[Likely]
 
 
 class Backtest(BaseModel):

@@ -43,10 +43,18 @@ async def release(session: AsyncSession, consumer: str, token: int) -> None:
     await session.execute(statement.values(leased_until=_NOW))
 
 
-async def lock(session: AsyncSession, consumer: str) -> Position:
-    """Holds the consumer where it stands until the transaction ends; START when it never moved."""
-    query = sa.select(cursor.c.epoch, cursor.c.xid, cursor.c.sequence).where(cursor.c.consumer == consumer)
-    row = (await session.execute(query.with_for_update())).one_or_none()
+async def interrupt(session: AsyncSession, consumer: str) -> Position:
+    """Holds the consumer where it stands until the transaction ends; what it has read but not committed it reads anew.
+
+    START when it never moved.
+    """
+    statement = (
+        sa.update(cursor)
+        .where(cursor.c.consumer == consumer)
+        .values(token=cursor.c.token + 1, leased_until=_NOW)
+        .returning(cursor.c.epoch, cursor.c.xid, cursor.c.sequence)
+    )
+    row = (await session.execute(statement)).one_or_none()
     return Position(0, 0, 0) if row is None else Position(*row)
 
 

@@ -10,15 +10,14 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.storage.tables import job, upload_chunk
-from shared import clock, ids
+from shared import clock
 
 LEASE = timedelta(seconds=10)
 _NOW = sa.func.clock_timestamp()
 
 
-async def insert(session: AsyncSession, organization_id: UUID, kind: str, given: dict[str, Any]) -> UUID:
+async def insert(session: AsyncSession, organization_id: UUID, kind: str, given: dict[str, Any], job_id: UUID) -> UUID:
     """A queued job; its id."""
-    job_id = ids.new()
     values = {"id": job_id, "organization_id": organization_id, "kind": kind, "status": "queued", "input": given}
     await session.execute(sa.insert(job).values(**values, progress={}, due_at=_NOW, created_at=clock.now()))
     return job_id
@@ -41,9 +40,20 @@ async def find(session: AsyncSession, organization_id: UUID, job_id: UUID) -> Ro
 
 async def claim(session: AsyncSession) -> Row[Any] | None:
     """The job that has been due longest, leased to the caller."""
+    # One claim at a time, and in an organisation one job at a time: what is erased must not be mined meanwhile.
+    await session.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('event jobs'))"))
+    other = job.alias()
+    busy = sa.exists().where(
+        other.c.organization_id == job.c.organization_id,
+        other.c.id != job.c.id,
+        other.c.kind != "upload",
+        other.c.status == "running",
+        other.c.finished_at.is_(None),
+        other.c.due_at > _NOW,
+    )
     due = (
         sa.select(job.c.id)
-        .where(job.c.finished_at.is_(None), job.c.due_at <= _NOW)
+        .where(job.c.finished_at.is_(None), job.c.due_at <= _NOW, sa.or_(job.c.kind == "upload", ~busy))
         .order_by(job.c.due_at)
         .limit(1)
         .with_for_update(skip_locked=True)

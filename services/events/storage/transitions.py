@@ -1,0 +1,70 @@
+"""What follows what, counted by PostgreSQL over an organisation's latest events."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+LATEST = 50_000
+SESSION_GAP = "30 minutes"
+
+_LATEST = f"""
+WITH latest AS MATERIALIZED (
+    SELECT actor, source, type, time, id FROM event WHERE organization_id = :organization_id
+    ORDER BY time DESC, id DESC LIMIT {LATEST}
+), paired AS (
+    SELECT actor, source, type, time, lag(source) OVER run AS before_source, lag(type) OVER run AS before_type,
+           time - lag(time) OVER run AS gap
+    FROM latest WINDOW run AS (PARTITION BY actor ORDER BY time, id)
+)
+"""  # noqa: S608
+
+_EDGES = f"""{_LATEST}
+SELECT before_source, before_type, source, type, count(*) AS number,
+       extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY gap))::float8 AS median
+FROM paired WHERE gap <= interval '{SESSION_GAP}'
+GROUP BY before_source, before_type, source, type ORDER BY number DESC, 1, 2, 3, 4 LIMIT :limit
+"""  # noqa: S608
+
+_NODES = f"""{_LATEST}
+SELECT source, type, count(*) AS number FROM latest
+GROUP BY source, type ORDER BY number DESC, source, type LIMIT :limit
+"""  # noqa: S608
+
+_NEXT = f"""{_LATEST}
+SELECT source, type, count(*) FILTER (WHERE actor = :actor) AS own, count(*) AS everybody
+FROM paired WHERE gap <= interval '{SESSION_GAP}'
+  AND before_source = :before_source AND before_type = :before_type
+GROUP BY source, type
+"""  # noqa: S608
+
+_LAST = """
+SELECT source, type, time FROM event WHERE organization_id = :organization_id AND actor = :actor
+ORDER BY time DESC, id DESC LIMIT 1
+"""
+
+
+async def edges(session: AsyncSession, organization_id: UUID, limit: int) -> list[Any]:
+    """(before_source, before_type, source, type, count, median gap in seconds), the most frequent first."""
+    given = {"organization_id": organization_id, "limit": limit}
+    return list(await session.execute(text(_EDGES), given))
+
+
+async def nodes(session: AsyncSession, organization_id: UUID, limit: int) -> list[Any]:
+    """(source, type, count), the most frequent first."""
+    return list(await session.execute(text(_NODES), {"organization_id": organization_id, "limit": limit}))
+
+
+async def last_of(session: AsyncSession, organization_id: UUID, actor: str) -> Any:
+    """An actor's latest event (source, type, time), or None."""
+    given = {"organization_id": organization_id, "actor": actor}
+    return (await session.execute(text(_LAST), given)).one_or_none()
+
+
+async def followers(session: AsyncSession, organization_id: UUID, actor: str, last: Any) -> list[Any]:
+    """(source, type, own, everybody): how often what followed such an event, for the actor and for all."""
+    given = {
+        "organization_id": organization_id, "actor": actor, "before_source": last.source, "before_type": last.type,
+    }  # fmt: skip
+    return list(await session.execute(text(_NEXT), given))
