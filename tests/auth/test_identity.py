@@ -93,7 +93,7 @@ async def test_created_user_is_verified_and_may_be_administrator(service_auth: P
     await person.login()
     me = await person.ok("GET", "/users/me")
     assert (me["id"], me["email_verified"], me["platform_admin"]) == (answer.json()["user_id"], True, True)
-    key = {"headers": {"Authorization": f"Bearer {answer.json()['api_key']}"}}
+    key: dict[str, Any] = {"headers": {"Authorization": f"Bearer {answer.json()['api_key']}"}}
     assert [item["id"] for item in (await person.ok("GET", "/organizations", **key))["items"]] == [
         me["organization_id"]
     ]
