@@ -84,24 +84,6 @@ async def anonymize(session: AsyncSession, actor: str) -> None:
     await session.execute(sa.update(integration).filter_by(created_by=actor).values(created_by="user:deleted"))
 
 
-async def sealed_with_other_key(session: AsyncSession, newest: str, limit: int) -> Sequence[Row]:
-    """Rows not sealed with the newest key, locked so that two rotations share the work (system role)."""
-    statement = (
-        sa.select(integration)
-        .where(integration.c.key_id.is_not(None), integration.c.key_id != newest)
-        .order_by(integration.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return (await session.execute(statement)).mappings().all()
-
-
-async def reseal(session: AsyncSession, integration_id: UUID, key_id: str, sealed: bytes) -> None:
-    """Replace the sealed bytes of a locked row (system role)."""
-    statement = sa.update(integration).where(integration.c.id == integration_id)
-    await session.execute(statement.values(key_id=key_id, sealed=sealed))
-
-
 async def _first(session: AsyncSession, statement: sa.Executable) -> Row | None:
     row: Row | None = (await session.execute(statement)).mappings().first()
     return row
