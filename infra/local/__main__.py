@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ from infra.local import client, logs
 from infra.local.home import Home, from_environment, gateway_port
 
 NOT_RUNNING = 3
+INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
@@ -21,16 +21,18 @@ def main(arguments: list[str]) -> int:
     except client.NotRunning:
         print(f"Floyo is not running in {home.folder}. Start it: ./taskw up", file=sys.stderr)
         return NOT_RUNNING
-    except ValueError as error:
+    except (ValueError, PermissionError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return status
 
 
 def up(home: Home, options: argparse.Namespace) -> int:
     """Start the stack in the background and return once it is ready."""
     port = gateway_port()
-    os.environ["FLOYO_SCALE_JSON"] = json.dumps(_counts(options.scale))
+    counts = _counts(options.scale)
     try:
         result = client.ask(home, {"command": "up"}, lambda _: None)
         _say(f"Floyo is already running in {home.folder}.")
@@ -39,7 +41,7 @@ def up(home: Home, options: argparse.Namespace) -> int:
             _say(f"Another `up` or `down` in {home.folder} does not come to an end.")
             return 1
         _say(f"Starting Floyo in {home.folder}, gateway on port {port} …")
-        result = client.start(home, {"command": "up"}, _say)
+        result = client.start(home, counts, _say)
     if result["refused"]:
         client.wait_unlocked(home, 30)
     return _report(result, as_json=options.json)

@@ -59,19 +59,24 @@ def wait_unlocked(home: Home, seconds: float) -> bool:
     return True
 
 
-def start(home: Home, request: dict[str, Any], hear: Callable[[str], None]) -> dict[str, Any]:
-    """Start a supervisor in the background and send it `request` as soon as it listens."""
+def start(home: Home, counts: dict[str, int], hear: Callable[[str], None]) -> dict[str, Any]:
+    """Start a supervisor in the background, with as many processes as `counts` says, and wait until it is up."""
     home.make()
     log = home.logs / "supervisor.log"
     with log.open("ab") as output:
         daemon = subprocess.Popen(
-            [sys.executable, "-m", "infra.local.supervisor"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output,
-            stderr=output, start_new_session=True, env={**os.environ, "FLOYO_HOME": str(home.folder)},
-        )  # fmt: skip
+            [sys.executable, "-m", "infra.local.supervisor", json.dumps(counts)],
+            cwd=ROOT,
+            env={**os.environ, "FLOYO_HOME": str(home.folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            return ask(home, request, hear)
+            return ask(home, {"command": "up"}, hear)
         except NotRunning:
             if daemon.poll() is not None:
                 return {"refused": True, "problems": [f"the supervisor ended at once; see {log}"]}

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
+
 from infra.local import binaries, secretfiles
 from infra.local.program import Program, as_user, start, stop, wait_until
 
@@ -55,9 +57,7 @@ def prepare(folder: Path, port: int, secrets_folder: Path, *, sync: bool = True)
     """Make the data directory unless it exists, and put the present configuration in it."""
     server = Postgres(folder, port, secretfiles.obtain(secrets_folder, "postgres_password"))
     folder.mkdir(parents=True, exist_ok=True)
-    if binaries.unprivileged():
-        binaries.make_traversable(folder)
-        binaries.make_traversable(binaries.postgres("postgres").parent)
+    open_path(folder)
     if not server.data.exists() or not any(server.data.iterdir()):
         _initialise(server, sync=sync)
     _examine(server.data)
@@ -65,6 +65,13 @@ def prepare(folder: Path, port: int, secrets_folder: Path, *, sync: bool = True)
     (server.data / "postgresql.conf").chmod(0o644)
     _await_predecessor(server.data)
     return server
+
+
+def open_path(folder: Path) -> list[Path]:
+    """Let the unprivileged user reach `folder` and the binaries; answers the folders whose rights had to change."""
+    if binaries.unprivileged() is None:
+        return []
+    return binaries.make_traversable(folder) + binaries.make_traversable(binaries.postgres("postgres").parent)
 
 
 def run(server: Postgres, output: int) -> subprocess.Popen[bytes]:
@@ -136,13 +143,17 @@ def _examine(data: Path) -> None:
 
 
 def _await_predecessor(data: Path, seconds: float = 10.0) -> None:
-    """Wait until a server whose supervisor was killed has let go of the directory; then insist."""
+    """Wait until a server whose supervisor was killed has let go of the directory; then insist.
+
+    What is left then is a stale pid file, which would stop PostgreSQL if some other process had got that pid.
+    """
     deadline = time.monotonic() + seconds
     while (pid := _holder(data)) is not None:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
             deadline += 5
         time.sleep(0.05)
+    (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _holder(data: Path) -> int | None:
@@ -150,12 +161,11 @@ def _holder(data: Path) -> int | None:
     lines = _pid_file(data)
     if not lines or not lines[0].strip().isdigit():
         return None
-    pid = int(lines[0])
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
+        process = psutil.Process(int(lines[0]))
+        return process.pid if str(data) in process.cmdline() else None
+    except psutil.Error:
         return None
-    return pid if str(data).encode() in command else None
 
 
 def _pid_file(data: Path) -> list[str]:

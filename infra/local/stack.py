@@ -3,20 +3,17 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from infra.local import discovery, environment, gateway, ports, postgres, valkey
 from infra.local.home import Home, write_whole
-from infra.local.instances import Plan, Reservation, greeting_probe, http_probe, open_log, routed_probe
+from infra.local.instances import Plan, Reservation, greeting_probe, http_probe, open_log
 from infra.local.processes import Children, Forks, Handle
 from infra.local.program import Program
+from infra.local.readiness import Readiness, is_hopeless, tail
 from infra.local.supervised import Supervised
 
-READY_SECONDS = 60.0
-ROUTED_SECONDS = 5.0
-HOPELESS_FAILURES = 4
 MAX_INSTANCES = 32
 
 
@@ -34,7 +31,7 @@ class Stack:
         self._say = say
         self._reservations: dict[str, list[Reservation]] = {}
         self._services = discovery.owners()
-        self._announced: set[str] = set()
+        self._readiness = Readiness(home.logs, port, say)
         self._told: dict[str, dict[str, list[int]]] = {}
 
     async def start(self, counts: Mapping[str, int]) -> list[str]:
@@ -47,7 +44,8 @@ class Stack:
         self._children = Children()
         self._forks = self._new_forks()
         self._start_servers()
-        await self._until_ready(["postgres", "valkey", "traefik"])
+        if failed := await self._readiness.reach(list(self.processes.values())):
+            raise Refused(" ".join(failed))
         self._say("PostgreSQL, Valkey and the gateway are up")
         problems = await self._migrate()
         await asyncio.wait([self._forks.imported, self._forks.server.ended], return_when=asyncio.FIRST_COMPLETED)
@@ -56,8 +54,7 @@ class Stack:
         for name in discovery.process_names():
             if self._service(name) not in problems:
                 self._add(name, counts.get(name, 1))
-        failed = await self._until_ready([*self.processes])
-        return [*problems.values(), *failed]
+        return [*problems.values(), *await self._until_ready(list(self.processes.values()))]
 
     async def stop(self) -> None:
         """Stop everything, the gateway's listing first and the database last."""
@@ -80,7 +77,7 @@ class Stack:
         surplus = [process for name, count in counts.items() for process in self._instances(name)[count:]]
         for name, count in counts.items():
             self._add(name, count)
-        failed = await self._until_ready([p.instance for name in counts for p in self._instances(name)[: counts[name]]])
+        failed = await self._until_ready([p for name in counts for p in self._instances(name)[: counts[name]]])
         await asyncio.gather(*(self._remove(process) for process in surplus))
         self._remember()
         return failed
@@ -94,7 +91,7 @@ class Stack:
         self._renew()
         for process in chosen:
             await process.restart()
-            failed += await self._until_ready([process.instance])
+            failed += await self._until_ready([process])
         return failed
 
     def _renew(self) -> None:
@@ -106,6 +103,10 @@ class Stack:
 
     def _new_forks(self) -> Forks:
         return Forks(self._children, open_log(self.home.logs / "forkserver.log"))
+
+    def complaints(self) -> list[str]:
+        """A sentence for each process that keeps failing at present."""
+        return [self._readiness.diagnose(process) for process in self.processes.values() if is_hopeless(process)]
 
     def describe(self) -> dict[str, Any]:
         """What `status --json` prints."""
@@ -124,6 +125,8 @@ class Stack:
         passwords = environment.redis_passwords(self.home.secrets, self._services)
         cache = valkey.prepare(self.home.folder / "valkey", ports.free(remembered.get("valkey")), passwords)
         self._supervise("valkey", cache.program(), greeting_probe(cache.port, b"-", b"PING\r\n"), cache.port)
+        for folder in postgres.open_path(self.home.folder):
+            self._say(f"other users may now pass through {folder} (not list it): PostgreSQL refuses to run as root")
         database = postgres.prepare(
             self.home.folder / "postgres", ports.free(remembered.get("postgres")), self.home.secrets
         )
@@ -204,36 +207,11 @@ class Stack:
         plan = Plan("migrate", f"infra.local.migrations:{function}", arguments, {}, self.home.logs / "migrate.log", [])
         return await (await plan.launch(self._forks)).ended
 
-    async def _until_ready(self, instances: list[str]) -> list[str]:
-        """Wait for instances; answers a sentence for each that does not get ready."""
-        deadline = asyncio.get_running_loop().time() + READY_SECONDS
-        waiting, failed = [self.processes[name] for name in instances], []
-        while waiting and asyncio.get_running_loop().time() < deadline:
-            for process in list(waiting):
-                if process.state == "ready" or process.failures >= HOPELESS_FAILURES:
-                    waiting.remove(process)
-                    if process.state != "ready":
-                        failed.append(self._diagnose(process))
-                    elif process.instance not in self._announced:
-                        self._announced.add(process.instance)
-                        self._say(f"{process.instance} is ready")
-            await asyncio.sleep(0.02)
-        await self._until_routed()
-        return failed + [self._diagnose(process) for process in waiting]
-
-    async def _until_routed(self) -> None:
-        """Wait until the gateway, which reads its files with some delay, sends requests to every service that is up."""
-        names = {process.name for process in self.processes.values() if process.public_port and process.listed}
-        probes = [routed_probe(self.port, f"/api/v1/openapi/{name}.json") for name in names & set(self._services)]
-        deadline = asyncio.get_running_loop().time() + ROUTED_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
-            if all(await asyncio.gather(*(probe() for probe in probes))):
-                return
-            await asyncio.sleep(0.03)
-
-    def _diagnose(self, process: Supervised) -> str:
-        log = self.home.logs / f"{process.instance}.log"
-        return f"{process.instance} does not get ready (last exit status {process.last_status}, {log}): {tail(log)}"
+    async def _until_ready(self, processes: Sequence[Supervised]) -> list[str]:
+        """Wait for processes and for the gateway to know them; answers a sentence for each that fails."""
+        failed = await self._readiness.reach(processes)
+        await self._readiness.route([name for name in self._services if any(p.listed for p in self._instances(name))])
+        return failed
 
     def _tell(self) -> None:
         """Write down which instances are ready, for the gateway and for siblings, when that has changed."""
@@ -270,12 +248,3 @@ def _immediate(ready: Callable[[], bool]) -> Any:
         return ready()
 
     return probe
-
-
-def tail(log: Path, containing: str = "", lines: int = 3) -> str:
-    """The last words of a log."""
-    try:
-        found = [line for line in log.read_text(errors="replace").splitlines() if line.strip() and containing in line]
-    except OSError:
-        return "(no log)"
-    return " | ".join(line.strip()[:400] for line in found[-lines:]) or "(the log is empty)"

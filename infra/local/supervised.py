@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ class Supervised:
         self._enter("starting")
         try:
             handle = self.handle = await self.launch()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             print(f"{self.instance} cannot be started: {error}", flush=True)
             return -1
         watching = asyncio.create_task(self._watch(), name=f"{self.instance} readiness")

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -19,13 +20,15 @@ from infra.local.stack import Refused, Stack
 ALREADY_RUNNING = 75
 FAREWELL_SECONDS = 2.0
 START_SECONDS = 5.0
+MAX_DESCRIPTORS = 65_536
 
 
 class Supervisor:
     """Starts the stack, answers commands, and stops it again."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, counts: dict[str, int]) -> None:
         self._home = home
+        self._counts = counts
         self._born = time.monotonic()
         self._news: list[str] = []
         self._heard = asyncio.Event()
@@ -44,9 +47,13 @@ class Supervisor:
         self._home.control.chmod(0o600)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
-        await self._start()
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        starting.cancel()
+        await asyncio.wait([starting])
         if not self._started.result()["refused"]:
-            await self._stopping.wait()
+            await stopping
         elif not self._answering:  # whoever started us is still about to ask how it went
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), START_SECONDS)
@@ -62,10 +69,12 @@ class Supervisor:
 
     async def _start(self) -> None:
         try:
-            problems = await self.stack.start(json.loads(os.environ.get("FLOYO_SCALE_JSON") or "{}"))
+            problems = await self.stack.start(self._counts)
             self._started.set_result({"refused": False, "problems": problems})
         except (Refused, Unusable, Missing, OSError) as error:
             self._started.set_result({"refused": True, "problems": [str(error)]})
+        except asyncio.CancelledError:
+            self._started.set_result({"refused": True, "problems": ["stopped before it was ready"]})
 
     def _say(self, text: str) -> None:
         text = f"{time.monotonic() - self._born:5.1f} s  {text}"
@@ -90,6 +99,8 @@ class Supervisor:
         command = request["command"]
         if command == "status":
             return {"problems": [], "status": self.stack.describe()}
+        if command == "up" and self._started.done() and not self._started.result()["refused"]:
+            return {"refused": False, "problems": self.stack.complaints(), "status": self.stack.describe()}
         if command == "up":
             news = asyncio.create_task(self._forward(writer, 0))
             outcome = await asyncio.shield(self._started)
@@ -138,7 +149,7 @@ async def _send(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
     await writer.drain()
 
 
-def main() -> int:
+def main(counts: dict[str, int]) -> int:
     """Hold the home's lock, never given back, for exactly as long as this process lives."""
     home = from_environment()
     home.make()
@@ -147,17 +158,25 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return ALREADY_RUNNING
+    _allow_descriptors()
     pid = home.folder / "supervisor.pid"
     write_whole(pid, f"{os.getpid()}\n")
     try:
-        return asyncio.run(_run(home))
+        return asyncio.run(_run(home, counts))
     finally:
         pid.unlink(missing_ok=True)
 
 
-async def _run(home: Home) -> int:
-    return await Supervisor(home).run()
+def _allow_descriptors() -> None:
+    """Thousands of live sockets need more than the customary 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, MAX_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+async def _run(home: Home, counts: dict[str, int]) -> int:
+    return await Supervisor(home, counts).run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(json.loads(sys.argv[1])))
