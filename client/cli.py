@@ -1,6 +1,5 @@
 """The `floyo` command: `python -m client`. Exit status 0 is success, 1 a problem, 2 a wrong use."""
 
-import os
 import sys
 from typing import Annotated
 
@@ -45,10 +44,6 @@ def main(arguments: list[str] | None = None) -> int:
     except FloyoProblem as problem:
         output.problem(problem, machine="--json" in given)
         return 1
-    except BrokenPipeError:
-        # The reader has seen enough; the interpreter must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
     return 0

@@ -1,10 +1,13 @@
 """What the command line shows: tables for people, JSON for programs; what came from outside is never markup."""
 
 import json
+import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +16,8 @@ from client.importers.drafts import Fault
 from client.problems import FloyoProblem
 from client.uploading import Summary
 
+# All control characters but line breaks and tabs, and those that turn the direction of writing.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 out = Console()
 err = Console(stderr=True)
 _SHOWN_FAULTS = 20
@@ -20,12 +25,27 @@ _SHOWN_FAULTS = 20
 
 def as_json(value: Any) -> None:
     """One JSON document."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=vars))
+    _print(json.dumps(value, ensure_ascii=False, indent=2, default=vars))
 
 
 def line(value: Any) -> None:
     """One line of newline-delimited JSON, at once."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    _print(json.dumps(value, ensure_ascii=False))
+
+
+def _print(text: str) -> None:
+    """Print, and end quietly when the reader has seen enough, as in `floyo events --json | head`."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # What is left in the buffer must not make the interpreter complain when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+
+
+def plain(value: object) -> str:
+    """A text from outside without what a terminal would obey."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", str(value))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -51,7 +71,9 @@ def fields(title: str, item: Mapping[str, Any]) -> None:
     grid.add_column(overflow="fold")
     for name, value in item.items():
         nested = isinstance(value, dict | list)
-        grid.add_row(Text(name), Text(json.dumps(value, ensure_ascii=False, indent=2) if nested else cell(value)))
+        grid.add_row(
+            Text(name), Text(plain(json.dumps(value, ensure_ascii=False, indent=2)) if nested else cell(value))
+        )
     out.print(grid)
 
 
@@ -61,7 +83,7 @@ def cell(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.2f}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def step(value: Any) -> str:
@@ -78,9 +100,9 @@ def problem(problem: FloyoProblem, *, machine: bool) -> None:
         document = {"type": problem.slug, "status": problem.status, "detail": problem.detail, "errors": problem.errors}
         print(json.dumps(document, ensure_ascii=False), file=sys.stderr)
         return
-    err.print(Text.assemble((problem.slug, "bold red"), f": {problem.detail}"))
+    err.print(Text.assemble((problem.slug, "bold red"), f": {plain(problem.detail)}"))
     for fault in problem.errors:
-        err.print(Text(f"  {fault.get('pointer', '')}: {fault.get('detail', '')}"))
+        err.print(Text(plain(f"  {fault.get('pointer', '')}: {fault.get('detail', '')}")))
     if problem.slug in {"unauthorized", "http-401", "token-expired", "invalid-token"} or problem.status == 401:
         err.print("Log in with: floyo login")
 
@@ -98,12 +120,12 @@ def imported(summary: Summary, faults: Sequence[Fault], unread: int, *, machine:
         f"{summary.rejected:,} rejected."
     )
     for item in summary.refused[:_SHOWN_FAULTS]:
-        out.print(Text(f"  event {item.index} ({item.id or 'no id'}): {item.type}: {item.detail}"))
+        out.print(Text(plain(f"  event {item.index} ({item.id or 'no id'}): {item.type}: {item.detail}")))
     if summary.rejected > _SHOWN_FAULTS:
         out.print(f"  … and {summary.rejected - _SHOWN_FAULTS:,} more")
     if unread:
         out.print(f"{unread:,} records of the source are no events:")
     for fault in faults[:_SHOWN_FAULTS]:
-        out.print(Text(f"  {fault.place}: {fault.reason}"))
+        out.print(Text(plain(f"  {fault.place}: {fault.reason}")))
     if unread > _SHOWN_FAULTS:
         out.print(f"  … and {unread - _SHOWN_FAULTS:,} more")

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from client.commands.options import AsJson, floyo
-from client.output import as_json, fields, line, out
+from client.output import as_json, fields, line, out, plain
 
 Id = Annotated[str, typer.Argument(show_default=False)]
 CHANNELS = ("events", "suggestions", "runs")
@@ -106,5 +106,5 @@ def _show(message: Any, machine: bool) -> None:
         out.print(Text(f"Some {message['channel']} were missed.", style="yellow"))
     elif message["type"] == "message":
         named = [data.get(name) for name in ("actor", "source", "type", "title", "status", "subject", "id")]
-        words = " ".join(str(word) for word in named if word)
-        out.print(Text.assemble((f"{message['channel']:<12}", "bold"), words))
+        words = plain(" ".join(str(word) for word in named if word))
+        out.print(Text.assemble((f"{plain(message['channel']):<12}", "bold"), words))
