@@ -86,6 +86,8 @@ def tail(sessions: Sessions, count: int) -> pl.DataFrame:
 
 def tabulated(sessions: Sessions, starts: Ints, ends: Ints) -> pl.DataFrame:
     """One row an (actor, first, last) of the matches from start to end items."""
+    if not len(starts):
+        return merged([])
     delays = sessions.starts[ends] - sessions.ends[starts]
     keys = _packed(sessions.actors[ends], sessions.tokens[starts], sessions.tokens[ends])
     order = np.lexsort((sessions.days[ends], keys))

@@ -49,7 +49,7 @@ def match(seen: View, starts: Ints) -> tuple[Ints, Ints]:
         for nearer, earlier in enumerate(taken, start=1):
             same_end_token = tokens[np.minimum(starts + nearer, size - 1)] == tokens[ends]
             free &= ~(earlier & same_end_token)
-            rivals = ends - nearer
+            rivals = np.maximum(ends - nearer, 0)
             place = np.minimum(np.searchsorted(starts, rivals), len(starts) - 1)
             rival_took = (starts[place] == rivals) & earlier[place] & (tokens[rivals] == tokens[starts])
             free &= ~rival_took
