@@ -182,7 +182,7 @@ class Verifier:
                 options={"require": ["exp", "iat", "sub", "org", "role", "sid"], "verify_iat": False},
             )
             return _principal(claims)
-        except (jwt.PyJWTError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             raise _invalid() from None
 
     async def _key(self, kid: str) -> Any:
@@ -206,6 +206,8 @@ class Verifier:
 
 def _principal(claims: dict[str, Any]) -> Principal:
     role = claims["role"]
+    if any(type(claims[name]) not in {int, float} for name in ("exp", "iat")):
+        raise _invalid()  # the library reads numbers from text as well
     issued_at = float(claims["iat"])
     if role not in ROLES or not issued_at <= time.time() + CLOCK_LEEWAY:
         raise _invalid()

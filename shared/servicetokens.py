@@ -68,7 +68,7 @@ class ServiceTokens:
                 raise _invalid()
             organization = claims.get("org")
             return Caller(issuer, UUID(organization) if organization else None, claims.get("act"))
-        except (jwt.PyJWTError, ValueError, KeyError, TypeError):
+        except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError):
             raise _invalid() from None
 
 
