@@ -6,7 +6,7 @@ from services.integrations import connectors as plugins
 from services.integrations.deps import open_desk
 from services.integrations.internal_routes import calls
 from services.integrations.internal_routes.messages import HANDLERS
-from services.integrations.routes import connectors, hooks, integrations, webhooks
+from services.integrations.routes import authorization, connectors, hooks, integrations, webhooks
 from services.integrations.settings import Settings
 from services.integrations.storage.tables import inbox
 from shared import inbox as inboxes
@@ -16,7 +16,7 @@ from shared.settings import load
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The public API."""
-    routers = [connectors.router, integrations.router, hooks.router, webhooks.router]
+    routers = [connectors.router, integrations.router, hooks.router, webhooks.router, authorization.router]
     return webapp.public_app("integrations", routers, settings or load(Settings), lifespan=open_desk(plugins))
 
 

@@ -9,11 +9,13 @@ from typing import Annotated
 from fastapi import Depends
 
 from services.integrations.connector import Connector
+from services.integrations.domain.authorization import Keeper
 from services.integrations.domain.catalog import Catalog
 from services.integrations.domain.outlets import Outlets
 from services.integrations.settings import Settings
 from shared import registry
 from shared.crypto import KeyRing
+from shared.database import Database
 from shared.deps import ServiceDep
 from shared.egress import Egress
 from shared.service import Lifespan, Service
@@ -26,6 +28,10 @@ class Desk:
     catalog: Catalog
     ring: KeyRing
     outlets: Outlets
+
+    def keeper(self, database: Database) -> Keeper:
+        """What keeps tokens fresh."""
+        return Keeper(database, self.catalog, self.ring, self.outlets)
 
 
 def open_desk(connectors: ModuleType) -> Lifespan:

@@ -1,6 +1,7 @@
 """What every connector promises; the test of a connector inherits it and gives examples."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
@@ -19,20 +20,20 @@ from tests.integrations.targets import Mode, Target
 CATALOG = Catalog(registry.discover(connectors, "CONNECTOR", Connector))
 
 
-class ConnectorContract:
+class ConnectorContract(ABC):
     """Set `id`, `secrets` and `inputs` (an example input for every action); give `start` and `settings`."""
 
     id: ClassVar[str]
     secrets: ClassVar[dict[str, str]]
     inputs: ClassVar[dict[str, dict[str, Any]]]
 
+    @abstractmethod
     async def start(self) -> Target:
         """The stand-in, listening."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settings(self, target: Any) -> dict[str, Any]:
         """Settings that lead to the stand-in."""
-        raise NotImplementedError
 
     @pytest.fixture
     async def target(self) -> AsyncIterator[Target]:
@@ -74,10 +75,13 @@ class ConnectorContract:
             **options,
         )
 
+    async def opened(self) -> Mapping[str, str]:
+        return self.secrets
+
     async def prove(self, target: Target, outlets: Outlets) -> dict[str, Any]:
         integration = self.integration(target)
         outlet = outlets.outlet(integration.organization_id)
-        return await actions.test(CATALOG, integration, self.secrets, outlet)
+        return await actions.test(CATALOG, integration, self.opened(), outlet)
 
     def test_the_catalogue_describes_it(self) -> None:
         described = catalog.describe(self.kind)
@@ -124,7 +128,7 @@ class ConnectorContract:
         integration = self.integration(target)
         await target.stop()
         outlet = outlets.outlet(integration.organization_id)
-        found = await actions.test(CATALOG, integration, self.secrets, outlet)
+        found = await actions.test(CATALOG, integration, self.opened(), outlet)
         assert (found["ok"], found["problem"]["retryable"]) == (False, True)
 
     async def test_every_action_runs(self, target: Target, outlets: Outlets) -> None:

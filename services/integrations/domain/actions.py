@@ -1,7 +1,7 @@
 """Actions: performed for real through an outlet, or rehearsed with neither secrets nor an outlet."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from services.integrations.connector import Call, Connector
@@ -47,12 +47,15 @@ def rehearse(known: Catalog, integration: Integration, action_id: str, given: ob
 
 
 async def test(
-    known: Catalog, integration: Integration, secrets: Mapping[str, str], outlet: OrganizationOutlet
+    known: Catalog, integration: Integration, secrets: Awaitable[Mapping[str, str]], outlet: OrganizationOutlet
 ) -> dict[str, Any]:
-    """Prove the credential: {ok, problem?}; what the target says is the answer, not a failure of ours."""
+    """Prove the credential: {ok, problem}; what the target says is the answer, not a failure of ours.
+
+    The secrets are awaited here, since a token that cannot be refreshed is a finding too.
+    """
     kind = known.connector(integration.connector)
-    call = _call(kind, integration, secrets=secrets, outlet=outlet)
     try:
+        call = _call(kind, integration, secrets=await secrets, outlet=outlet)
         await _bounded(kind.test(call), MAX_SECONDS)
     except (TargetFailed, errors.Invalid, errors.Unavailable) as error:
         problem = {"type": errors.TYPE_PREFIX + error.slug, "detail": error.detail, **error.extensions}

@@ -87,4 +87,4 @@ def check_secrets(connector: Connector, given: Iterable[str]) -> None:
         raise errors.Invalid("invalid", f"{len(problems)} wrong secret(s).", errors=problems)
 
 
-OAUTH_SECRETS = frozenset({"client_id", "client_secret", "access_token", "refresh_token"})
+OAUTH_SECRETS = frozenset({"client_id", "client_secret", "access_token", "refresh_token", "expires_at"})

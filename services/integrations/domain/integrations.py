@@ -142,6 +142,21 @@ async def change(
     return _from_row(changed)
 
 
+async def keep_tokens(
+    session: AsyncSession, ring: KeyRing, organization_id: UUID, integration_id: UUID, tokens: Mapping[str, str]
+) -> dict[str, str]:
+    """Put fresh tokens beside the other secrets of a locked row; answers all secrets."""
+    row = await storage.find(session, organization_id, integration_id, lock=True)
+    if row is None:
+        raise errors.NotFound
+    current = _from_row(row)
+    secrets = {**unseal(ring, current), **tokens}
+    key_id, sealed = _seal(ring, organization_id, integration_id, secrets)
+    values = {"secret_names": sorted(secrets), "key_id": key_id, "sealed": sealed}
+    await storage.update(session, organization_id, integration_id, values)
+    return secrets
+
+
 async def remove(session: AsyncSession, organization_id: UUID, integration_id: UUID) -> None:
     """Raises NotFound when there is none."""
     if not await storage.delete(session, organization_id, integration_id):

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from services.integrations.deps import DeskDep
-from services.integrations.domain import actions, integrations, requests
+from services.integrations.domain import actions, authorization, integrations, requests
 from services.integrations.schemas.calls import ActionCall, HttpAnswer, HttpCall
 from services.integrations.schemas.integrations import ActionResult
 from shared import webapp
@@ -28,7 +28,7 @@ async def perform_action(body: ActionCall, service: ServiceDep, desk: DeskDep, _
         found,
         body.action,
         given,
-        secrets=integrations.unseal(desk.ring, found),
+        secrets=await authorization.usable(desk.keeper(service.database), found),
         outlet=desk.outlets.outlet(body.organization_id),
         idempotency_key=body.idempotency_key,
         seconds=body.timeout_seconds,

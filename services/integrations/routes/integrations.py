@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Response
 
 from services.integrations.deps import DeskDep
-from services.integrations.domain import actions, integrations
+from services.integrations.domain import actions, authorization, integrations
 from services.integrations.domain.once import once
 from services.integrations.schemas.integrations import (
     ActionRequest,
@@ -128,7 +128,7 @@ async def test_integration(integration_id: UUID, service: ServiceDep, desk: Desk
     """Calls the target to prove the credential."""
     async with service.database.session(principal.organization_id) as session:
         found = await integrations.get(session, principal.organization_id, integration_id)
-    secrets = integrations.unseal(desk.ring, found)
+    secrets = authorization.usable(desk.keeper(service.database), found)
     outlet = desk.outlets.outlet(principal.organization_id)
     return TestResult.model_validate(await actions.test(desk.catalog, found, secrets, outlet))
 
@@ -154,7 +154,7 @@ async def run_action(
         found,
         action,
         body.input,
-        secrets=integrations.unseal(desk.ring, found),
+        secrets=await authorization.usable(desk.keeper(service.database), found),
         outlet=desk.outlets.outlet(principal.organization_id),
         idempotency_key=key,
     )

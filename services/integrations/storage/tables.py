@@ -23,12 +23,27 @@ integration = sa.Table(
     sa.Column("key_id", sa.Text),
     sa.Column("sealed", sa.LargeBinary),
     sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("refreshing_until", sa.DateTime(timezone=True)),
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_NOW),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, server_default=_NOW),
     sa.UniqueConstraint("organization_id", "name"),
     sa.CheckConstraint("(key_id IS NULL) = (sealed IS NULL)", name="sealed_has_key"),
     sa.Index("ix_integration_key_id", "key_id", "id"),
+)
+
+authorization_request = sa.Table(
+    "authorization_request",
+    metadata,
+    sa.Column("state", sa.LargeBinary, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column(
+        "integration_id", sa.Uuid, sa.ForeignKey("integration.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("redirect_uri", sa.Text, nullable=False),
+    sa.Column("verifier", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False, index=True),
 )
 
 hook = sa.Table(

@@ -1,0 +1,56 @@
+"""Authorizing an integration by OAuth 2.0: begun and completed by the same person."""
+
+from uuid import UUID
+
+from services.integrations.deps import DeskDep
+from services.integrations.domain import authorization, integrations
+from services.integrations.routes.integrations import Writer
+from services.integrations.schemas.authorization import AuthorizationUrl, Completion, NewAuthorization
+from services.integrations.schemas.integrations import IntegrationView
+from shared import errors, webapp
+from shared.deps import ServiceDep, Session
+from shared.settings import Settings
+
+router = webapp.router(tags=["integrations"])
+CALLBACK = "/oauth/callback"
+
+
+@router.post("/integrations/{integration_id}/authorize")
+async def begin_authorization(
+    *,
+    integration_id: UUID,
+    body: NewAuthorization,
+    session: Session,
+    service: ServiceDep,
+    desk: DeskDep,
+    principal: Writer,
+) -> AuthorizationUrl:
+    """Answers the address to send the person to."""
+    _check_redirect(service.settings, body.redirect_uri)
+    found = await integrations.get(session, principal.organization_id, integration_id)
+    keeper = desk.keeper(service.database)
+    url = await authorization.begin(session, keeper, found, subject=principal.subject, redirect_uri=body.redirect_uri)
+    return AuthorizationUrl(url=url)
+
+
+@router.post("/integrations/{integration_id}/authorize/complete")
+async def complete_authorization(
+    integration_id: UUID, body: Completion, service: ServiceDep, desk: DeskDep, principal: Writer
+) -> IntegrationView:
+    """Exchanges the code for tokens, which are sealed."""
+    await authorization.complete(
+        desk.keeper(service.database),
+        principal.organization_id,
+        integration_id,
+        subject=principal.subject,
+        state=body.state,
+        code=body.code,
+    )
+    async with service.database.session(principal.organization_id) as session:
+        return IntegrationView.of(await integrations.get(session, principal.organization_id, integration_id))
+
+
+def _check_redirect(settings: Settings, redirect_uri: str) -> None:
+    allowed = {origin.rstrip("/") + CALLBACK for origin in (settings.public_url, *settings.cors_origins)}
+    if redirect_uri not in allowed:
+        raise errors.BadRequest("invalid-redirect", "The redirect address is not one of this installation's.")
