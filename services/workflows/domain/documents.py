@@ -84,9 +84,10 @@ def read(raw: bytes) -> tuple[UUID | None, Definition]:
         raise errors.Invalid("invalid-workflow", f"{faults[0].pointer}: {faults[0].detail}", errors=faults) from None
 
 
-async def save(session: AsyncSession, author: Author, raw: bytes) -> tuple[Any, bool]:
+async def save(
+    session: AsyncSession, author: Author, identifier: UUID | None, definition: Definition
+) -> tuple[Any, bool]:
     """Make the workflow that a document names, or a new version of it if it differs; True when it is new."""
-    identifier, definition = read(raw)
     origin = f"import:{identifier}" if identifier else None
     known = await _known(session, author.organization_id, identifier, origin)
     if known is None:

@@ -1,13 +1,16 @@
-"""Requests that wait for a run to end: woken by the workers' notices, and by looking twice a second without them."""
+"""Workers' notices of runs that changed; requests that wait for one, woken by them or by looking twice a second."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
+from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
 from redis.exceptions import RedisError
 
 from services.workflows.storage import runs
+from services.workflows.storage.records import Record
 from shared import errors, log
 from shared.service import Service
 
@@ -63,3 +66,14 @@ class Waiters:
                 async with service.database.system() as session:
                     for run_id in await runs.ended_among(session, list(self._waiting)):
                         self.wake(run_id)
+
+
+async def announce(service: Service, records: Sequence[Record]) -> None:
+    """Tell whoever listens that runs have changed; nobody depends on hearing it."""
+    told = [
+        {"id": record.run_id, "organization_id": record.organization_id, "workflow_id": record.workflow_id,
+         "status": record.status}
+        for record in records
+    ]  # fmt: skip
+    with contextlib.suppress(RedisError, OSError, TimeoutError):
+        await service.redis.publish(CHANNEL, orjson.dumps(told, default=str))

@@ -79,7 +79,7 @@ async def replace(
     return await get(session, author.organization_id, workflow_id)
 
 
-async def rollback(
+async def restore(
     session: AsyncSession, author: Author, workflow_id: UUID, version: int, *, if_match: str | None
 ) -> Any:
     """Make an earlier version the newest again, under a new number."""

@@ -1,21 +1,16 @@
 """The worker's side of runs: what a wake-up does, and the loops that need none."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
-import orjson
-from redis.exceptions import RedisError
-
-from services.workflows.clients.integrations import Integrations
-from services.workflows.domain import calls, sweeping
+from services.workflows.domain import calls, sweeping, waiters
 from services.workflows.domain.engine import HEARTBEAT_SECONDS, Engine
+from services.workflows.domain.outside import Integrations
 from services.workflows.domain.platform import Platform
 from services.workflows.domain.recorder import Recorder
-from services.workflows.domain.waiters import CHANNEL
 from services.workflows.settings import Settings
-from services.workflows.storage.records import Record
 from shared import ids, jobs
 from shared.database import Database
 from shared.service import Service
@@ -32,13 +27,10 @@ async def open_engine(service: Service) -> AsyncIterator[None]:
     if not isinstance(settings, Settings):
         raise TypeError("the workflows service needs its own settings")
 
-    async def tell(records: Sequence[Record]) -> None:
-        await announce(service, records)
-
     async def wake() -> None:
         await jobs.wake(service.redis, service.name, "advance_due")
 
-    recorder = Recorder(service.database, tell)
+    recorder = Recorder(service.database, partial(waiters.announce, service))
     tools = calls.Tools(Integrations(service.siblings), Platform(service.database, service.siblings, wake))
     heart = Database(
         settings.database_url.get_secret_value(),
@@ -62,17 +54,6 @@ async def open_engine(service: Service) -> AsyncIterator[None]:
     finally:
         await engine.drain()
         await heart.close()
-
-
-async def announce(service: Service, records: Sequence[Record]) -> None:
-    """Tell whoever listens that runs have changed; nobody depends on hearing it."""
-    told = [
-        {"id": record.run_id, "organization_id": record.organization_id, "workflow_id": record.workflow_id,
-         "status": record.status}
-        for record in records
-    ]  # fmt: skip
-    with contextlib.suppress(RedisError, OSError, TimeoutError):
-        await service.redis.publish(CHANNEL, orjson.dumps(told, default=str))
 
 
 async def advance_due(service: Service) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from services.workflows.deps import IfMatch, Reader, Writer, author
-from services.workflows.domain import documents, versions, workflows
+from services.workflows.domain import documents, outside, versions, workflows
 from services.workflows.schemas.workflows import Change, DiffOut, RollbackIn, VersionOut, WorkflowOut, show
 from shared import errors, webapp
 from shared.deps import CursorParameter, Limit, ServiceDep, Session
@@ -50,7 +50,7 @@ async def roll_back(
     if_match: IfMatch = None,
 ) -> WorkflowOut:
     """Makes an earlier version the newest again, under a new number."""
-    found = await workflows.rollback(session, author(principal), workflow_id, body.version, if_match=if_match)
+    found = await workflows.restore(session, author(principal), workflow_id, body.version, if_match=if_match)
     response.headers["ETag"] = workflows.etag(found)
     return show(found)
 
@@ -81,12 +81,15 @@ async def export_workflow(workflow_id: UUID, session: Session, principal: Reader
     openapi_extra={"requestBody": {"required": True, "content": {YAML: _DOCUMENT}}},
     responses={201: {"model": WorkflowOut, "description": "The workflow is new"}},
 )
-async def import_workflow(request: Request, response: Response, session: Session, principal: Writer) -> WorkflowOut:
+async def import_workflow(request: Request, response: Response, service: ServiceDep, principal: Writer) -> WorkflowOut:
     """Saves a YAML document: 201 when its id is new here, 200 with a new version only if something changed."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in {YAML, "application/x-yaml", "text/yaml"}:
         raise errors.Unsupported("unsupported-media-type", f"Send {YAML}.")
-    found, created = await documents.save(session, author(principal), await request.body())
+    identifier, definition = documents.read(await request.body())
+    await outside.check_references(service.siblings, principal.organization_id, definition)
+    async with service.database.session(principal.organization_id) as session:
+        found, created = await documents.save(session, author(principal), identifier, definition)
     response.status_code = 201 if created else 200
     response.headers["ETag"] = workflows.etag(found)
     return show(found)

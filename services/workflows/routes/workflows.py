@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from services.workflows.deps import IfMatch, Reader, Writer, author
-from services.workflows.domain import keys, workflows
+from services.workflows.domain import keys, outside, workflows
 from services.workflows.domain.definition import Definition
 from services.workflows.schemas.workflows import DeactivateIn, WorkflowOut, show
 from shared import webapp
@@ -18,7 +18,7 @@ router = webapp.router(tags=["workflows"])
 
 @router.post("/workflows", status_code=201)
 async def create_workflow(
-    body: Definition, response: Response, session: Session, principal: Writer, key: IdempotencyKey = None
+    body: Definition, response: Response, service: ServiceDep, principal: Writer, key: IdempotencyKey = None
 ) -> WorkflowOut:
     """Saves a workflow, active at once. 422 names every fault by JSON Pointer."""
 
@@ -26,15 +26,17 @@ async def create_workflow(
         workflow_id, _ = await workflows.create(session, author(principal), body)
         return 201, {"id": str(workflow_id)}
 
-    answer = await keys.once(
-        session,
-        organization_id=principal.organization_id,
-        route="POST /workflows",
-        key=key,
-        request=workflows.write(body),
-        produce=produce,
-    )
-    found = await workflows.get(session, principal.organization_id, UUID(answer.body["id"]))
+    await outside.check_references(service.siblings, principal.organization_id, body)
+    async with service.database.session(principal.organization_id) as session:
+        answer = await keys.once(
+            session,
+            organization_id=principal.organization_id,
+            route="POST /workflows",
+            key=key,
+            request=workflows.write(body),
+            produce=produce,
+        )
+        found = await workflows.get(session, principal.organization_id, UUID(answer.body["id"]))
     response.headers["ETag"] = workflows.etag(found)
     response.headers["Location"] = f"{webapp.PREFIX}/workflows/{found.id}"
     return show(found)
@@ -79,12 +81,14 @@ async def replace_workflow(
     workflow_id: UUID,
     body: Definition,
     response: Response,
-    session: Session,
+    service: ServiceDep,
     principal: Writer,
     if_match: IfMatch = None,
 ) -> WorkflowOut:
     """Saves a new version; runs under way keep theirs. 412 when `If-Match` names an older state."""
-    found = await workflows.replace(session, author(principal), workflow_id, body, if_match=if_match)
+    await outside.check_references(service.siblings, principal.organization_id, body)
+    async with service.database.session(principal.organization_id) as session:
+        found = await workflows.replace(session, author(principal), workflow_id, body, if_match=if_match)
     response.headers["ETag"] = workflows.etag(found)
     return show(found)
 
