@@ -2,42 +2,16 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.local.ports import Reservation
 from infra.local.processes import Forks, Handle
 
 PROBE_SECONDS = 2.0
 MAX_LOG_BYTES = 20_000_000
-
-
-class Reservation:
-    """A port of 127.0.0.1 that stays ours between two lives of a process.
-
-    The reserving socket never listens, so a dead instance refuses connections at once and the gateway tries another.
-    """
-
-    def __init__(self) -> None:
-        self._held = _bind(0)
-        self.port: int = self._held.getsockname()[1]
-
-    def listener(self) -> socket.socket:
-        """A new socket on the same port, for one life of the process."""
-        return _bind(self.port)
-
-    def close(self) -> None:
-        """Give the port back."""
-        self._held.close()
-
-
-def _bind(port: int) -> socket.socket:
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind(("127.0.0.1", port))
-    return bound
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,10 @@ class Postgres:
         argv += [part for option in options for part in ("-c", option)]
         return Program(argv, user=binaries.unprivileged(), stop_signal=signal.SIGINT, orphan_signal=signal.SIGINT)
 
-    def ready(self) -> bool:
-        """Whether it takes connections, as it says itself in the last line of its pid file."""
+    def ready(self, pid: int) -> bool:
+        """Whether the server with that pid takes connections, as it says itself in the last line of its pid file."""
         lines = _pid_file(self.data)
-        return len(lines) == _STATUS_LINE and lines[-1].strip() == "ready"
+        return len(lines) == _STATUS_LINE and lines[0] == str(pid) and lines[-1].strip() == "ready"
 
 
 def prepare(folder: Path, port: int, secrets_folder: Path, *, sync: bool = True) -> Postgres:
@@ -77,7 +77,7 @@ def open_path(folder: Path) -> list[Path]:
 def run(server: Postgres, output: int) -> subprocess.Popen[bytes]:
     """Start the server and return once it takes connections."""
     process = start(server.program(), output)
-    if not wait_until(server.ready, process, 30):
+    if not wait_until(lambda: server.ready(process.pid), process, 30):
         stop(process, server.program())
         raise Unusable(f"PostgreSQL did not start in {server.data}; its log says why")
     return process

@@ -8,7 +8,8 @@ from typing import Any
 
 from infra.local import discovery, environment, gateway, ports, postgres, valkey
 from infra.local.home import Home, write_whole
-from infra.local.instances import Plan, Reservation, greeting_probe, http_probe, open_log
+from infra.local.instances import Plan, greeting_probe, http_probe, open_log
+from infra.local.ports import Reservation, reserve
 from infra.local.processes import Children, Forks, Handle
 from infra.local.program import Program
 from infra.local.readiness import Readiness, is_hopeless, tail
@@ -120,22 +121,25 @@ class Stack:
     def _start_servers(self) -> None:
         """The three servers that come from binaries; PostgreSQL last, because making its data takes longest."""
         remembered = self.home.remembered_ports()
+        held = {name: reserve(remembered.get(name)) for name in ("postgres", "valkey", "mail")}
+        self._held = {**held, "traefik": Reservation(self.port)}
         static = gateway.prepare(self.home, self.port, self._services)
         self._supervise("traefik", static, http_probe(self.port, "/health"), self.port)
         passwords = environment.redis_passwords(self.home.secrets, self._services)
-        cache = valkey.prepare(self.home.folder / "valkey", ports.free(remembered.get("valkey")), passwords)
+        cache = valkey.prepare(self.home.folder / "valkey", held["valkey"].port, passwords)
         self._supervise("valkey", cache.program(), greeting_probe(cache.port, b"-", b"PING\r\n"), cache.port)
         for folder in postgres.open_path(self.home.folder):
             self._say(f"other users may now pass through {folder} (not list it): PostgreSQL refuses to run as root")
-        database = postgres.prepare(
-            self.home.folder / "postgres", ports.free(remembered.get("postgres")), self.home.secrets
-        )
-        self._supervise("postgres", database.program(), _immediate(database.ready), database.port)
-        self._mail = Reservation()
+        database = postgres.prepare(self.home.folder / "postgres", held["postgres"].port, self.home.secrets)
+        self._supervise("postgres", database.program(), self._is_database_ready, database.port)
         self._environment = environment.Environment(
             self.home.secrets, self._services, database, cache, f"http://127.0.0.1:{self.port}",
-            f"smtp://127.0.0.1:{self._mail.port}", self.home.siblings,
+            f"smtp://127.0.0.1:{self._held['mail'].port}", self.home.siblings,
         )  # fmt: skip
+
+    async def _is_database_ready(self) -> bool:
+        handle = self.processes["postgres"].handle
+        return handle is not None and self._environment.postgres.ready(handle.pid)
 
     def _supervise(self, name: str, program: Program, ready: Any, port: int) -> None:
         async def launch() -> Handle:
@@ -153,8 +157,8 @@ class Stack:
 
     def _start_mail(self) -> None:
         arguments = [str(self.home.mail)]
-        plan = Plan("mail", "infra.local.mail:serve", arguments, {}, self.home.logs / "mail.log", [self._mail])
-        self._fork("mail", plan, greeting_probe(self._mail.port, b"220"), None, self._mail.port)
+        plan = Plan("mail", "infra.local.mail:serve", arguments, {}, self.home.logs / "mail.log", [self._held["mail"]])
+        self._fork("mail", plan, greeting_probe(self._held["mail"].port, b"220"), None, self._held["mail"].port)
 
     def _add(self, name: str, count: int) -> None:
         """Start instances of `name` until there are `count`, filling gaps in their numbers."""
@@ -241,10 +245,3 @@ class Stack:
 
 
 _SERVERS = frozenset({"traefik", "valkey", "postgres"})
-
-
-def _immediate(ready: Callable[[], bool]) -> Any:
-    async def probe() -> bool:
-        return ready()
-
-    return probe

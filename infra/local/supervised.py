@@ -15,7 +15,9 @@ LONGEST_DELAY = 10.0
 STABLE_SECONDS = 5.0
 GRACE_SECONDS = 30.0
 EAGER_INTERVAL = 0.03
+WORRIED_INTERVAL = 0.2
 CALM_INTERVAL = 1.0
+_INTERVALS = {"starting": EAGER_INTERVAL, "unready": WORRIED_INTERVAL}
 READY_STATES = frozenset({"ready", "unready"})
 
 
@@ -111,7 +113,7 @@ class Supervised:
                 self._enter("ready")
             elif not good and self.state == "ready":
                 self._enter("unready")
-            await asyncio.sleep(EAGER_INTERVAL if self.state == "starting" else CALM_INTERVAL)
+            await asyncio.sleep(_INTERVALS.get(self.state, CALM_INTERVAL))
 
     async def _end(self, handle: Handle, grace: float) -> None:
         handle.send(signal.SIGTERM)

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local.instances import Plan, Reservation, open_log
+from infra.local.instances import Plan, open_log
+from infra.local.ports import Reservation
 from infra.local.processes import Children, Forks
 from tests.infra.stacks import wait_for
 

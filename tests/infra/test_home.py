@@ -9,7 +9,7 @@ import pytest
 from infra.local import __main__ as commands
 from infra.local import discovery, home, secretfiles
 from infra.local.home import ROOT, Home
-from infra.local.instances import Reservation
+from infra.local.ports import Reservation
 
 
 def test_control_socket_stays_within_the_limit_of_the_system(tmp_path: Path) -> None:
