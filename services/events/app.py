@@ -4,20 +4,8 @@ from fastapi import FastAPI
 
 from services.events.deps import BODY_LIMITS, lifespan
 from services.events.internal_routes import events as internal_events
-from services.events.messages import HANDLERS
-from services.events.routes import (
-    events,
-    exports,
-    ingest,
-    jobs,
-    patterns,
-    stats,
-    suggestions,
-    uploads,
-)
-from services.events.routes import (
-    settings as decisions,
-)
+from services.events.internal_routes.messages import HANDLERS
+from services.events.routes import decisions, events, exports, ingest, jobs, live, patterns, stats, suggestions, uploads
 from services.events.settings import Settings
 from services.events.storage.tables import inbox_message
 from shared import inbox, webapp
@@ -26,7 +14,7 @@ from shared import inbox, webapp
 def create_app(settings: Settings) -> FastAPI:
     """The API behind the gateway."""
     # What has a name of its own under /events comes before `events`, which would read it as an event's id.
-    modules = (ingest, uploads, jobs, decisions, exports, events, patterns, suggestions, stats)
+    modules = (ingest, uploads, jobs, decisions, exports, events, patterns, suggestions, stats, live)
     routers = [module.routes for module in modules]
     return webapp.public_app("events", routers, settings, lifespan=lifespan, body_limits=BODY_LIMITS)
 

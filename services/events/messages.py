@@ -1,13 +1,11 @@
-"""Messages of siblings that the events service reads."""
+"""Messages of siblings that the events service reads: only the fields that it needs."""
 
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.domain import jobs, subscriptions
-from shared.messages import Handler, Reading
+from shared.messages import Reading
 
 
 class Match(BaseModel):
@@ -32,21 +30,6 @@ class TriggerChanged(Reading):
     changed_at: datetime
 
 
-async def apply_trigger(session: AsyncSession, message: TriggerChanged) -> None:
-    """Stores the subscription; a new one catches up with events since the change."""
-    match = message.match or Match()
-    await subscriptions.put(
-        session,
-        trigger_id=message.trigger_id,
-        organization_id=message.organization_id,
-        workflow_id=message.workflow_id,
-        match=match.model_dump(),
-        active=message.active,
-        revision=message.revision,
-        changed_at=message.changed_at,
-    )
-
-
 class UserDeleted(Reading):
     """A person is gone."""
 
@@ -54,25 +37,7 @@ class UserDeleted(Reading):
     organization_ids: list[UUID]
 
 
-async def forget_user(session: AsyncSession, message: UserDeleted) -> None:
-    """Erases what was recorded under the person's id, in every organisation they belonged to."""
-    for organization_id in message.organization_ids:
-        await jobs.start(session, organization_id, "erasure", {"actor": str(message.user_id)})
-
-
 class OrganizationDeleted(Reading):
     """An organisation is gone."""
 
     organization_id: UUID
-
-
-async def forget_organization(session: AsyncSession, message: OrganizationDeleted) -> None:
-    """Erases everything of it."""
-    await jobs.start(session, message.organization_id, "erasure", {})
-
-
-HANDLERS = {
-    "workflow.trigger_changed": Handler(TriggerChanged, apply_trigger),
-    "user.deleted": Handler(UserDeleted, forget_user),
-    "organization.deleted": Handler(OrganizationDeleted, forget_organization),
-}
