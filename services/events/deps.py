@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from services.events.domain.live import Hub
 from services.events.domain.signals import Signals
 from services.events.settings import Settings
 from shared import errors, jobs
@@ -22,9 +23,14 @@ BODY_LIMITS = {"/api/v1/events/batch": MAX_BATCH, "/api/v1/events/upload": MAX_U
 
 @asynccontextmanager
 async def lifespan(service: Service) -> AsyncIterator[None]:
-    """Parts of an API process: signals between processes."""
+    """Parts of an API process: signals between processes, live sockets."""
+    if not isinstance(service.settings, Settings):
+        raise TypeError("the events service needs its own settings")
     signals = Signals()
     service.attach(signals)
+    hub = Hub(service.settings.live_connections, service.settings.live_connections_per_organization)
+    service.attach(hub)
+    hub.open(service)
     service.start(signals.publish)
     service.start(signals.listen)
     yield

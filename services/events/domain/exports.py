@@ -15,6 +15,7 @@ from services.events.storage import events
 from shared.database import Database
 
 PAGE = 1_000
+_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 FIELDS = (
     "id", "external_id", "source", "type", "actor", "subject", "time", "received_at", "position", "data", "extensions",
 )  # fmt: skip
@@ -23,7 +24,7 @@ FIELDS = (
 async def ndjson(database: Database, organization_id: UUID, criteria: Criteria) -> AsyncIterator[bytes]:
     """One event a line, oldest first."""
     async for rows in _pages(database, organization_id, criteria):
-        yield b"".join(orjson.dumps(shown.render(row), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+        yield b"".join(orjson.dumps(shown.render(row), default=str, option=_LINE) for row in rows)
 
 
 async def table(database: Database, organization_id: UUID, criteria: Criteria) -> AsyncIterator[bytes]:

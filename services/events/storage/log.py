@@ -5,7 +5,7 @@ that a reader who stays below it never passes over a row that commits late. Afte
 start anew; the epoch, told from PostgreSQL's system identifier, keeps the order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -52,7 +52,22 @@ JOIN event_key AS taken USING (organization_id, source, external_id)
 _TAIL = f"""
 SELECT {COLUMNS}, data::text AS data, extensions::text AS extensions FROM event
 WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence)
-  AND (epoch < (SELECT max(epoch) FROM log_epoch) OR xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+  AND (epoch, xid, sequence) < ((SELECT max(epoch) FROM log_epoch),
+                                pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0::bigint)
+ORDER BY epoch, xid, sequence LIMIT :limit
+"""  # noqa: S608
+
+# The planner cannot tell how much lies behind a position; sorting all of a backlog for each batch would never end.
+_IN_ORDER = """
+SELECT set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
+       set_config('enable_bitmapscan', 'off', true)
+"""
+
+_BETWEEN = f"""
+SELECT {COLUMNS}, data::text AS data, extensions::text AS extensions FROM event
+WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence)
+  AND (epoch, xid, sequence) < (:head_epoch, :head_xid, :head_sequence)
+  AND organization_id = ANY(CAST(:organizations AS uuid[]))
 ORDER BY epoch, xid, sequence LIMIT :limit
 """  # noqa: S608
 
@@ -71,6 +86,13 @@ class Position(NamedTuple):
     def text(self) -> str:
         """The form that callers see."""
         return f"{self.epoch:x}-{self.xid:x}-{self.sequence:x}"
+
+
+class Span(NamedTuple):
+    """A stretch of the log: after one position, and before a head."""
+
+    after: Position
+    head: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +161,27 @@ async def begin_epoch(session: AsyncSession) -> int:
 
 async def tail(session: AsyncSession, after: Position, limit: int) -> Sequence[Row[Any]]:
     """What follows a position, as far as nothing can still appear before it; `data` and `extensions` are texts."""
+    await session.execute(text(_IN_ORDER))
     return (await session.execute(text(_TAIL), {**after._asdict(), "limit": limit})).all()
+
+
+async def between(session: AsyncSession, organizations: Iterable[UUID], span: Span, limit: int) -> Sequence[Row[Any]]:
+    """Some organisations' events after a position and before a head; `data` and `extensions` are texts."""
+    await session.execute(text(_IN_ORDER))
+    given = {**span.after._asdict(), **{f"head_{name}": value for name, value in span.head._asdict().items()}}
+    return (
+        await session.execute(text(_BETWEEN), {**given, "organizations": list(organizations), "limit": limit})
+    ).all()
+
+
+async def exists_yet(session: AsyncSession, position: Position) -> bool:
+    """Whether a position can have been given out by now, though a tail may not have come to it."""
+    query = (
+        "SELECT CAST(:epoch AS integer) = max(epoch) "
+        "AND CAST(:xid AS bigint) < pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM log_epoch"
+    )
+    found: bool = await session.scalar(text(query), {"epoch": position.epoch, "xid": position.xid})
+    return found
 
 
 async def head(session: AsyncSession) -> Position:

@@ -1,6 +1,6 @@
 """Suggestions of an organisation; each change gets a position, so that sockets can catch up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.storage.log import Position
+from services.events.storage.log import Position, Span
 from services.events.storage.tables import log_epoch, suggestion
 from shared import ids
 
@@ -21,11 +21,6 @@ _POSITION: dict[str, Any] = {
     "xid": sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger),
     "sequence": sa.func.nextval("event_sequence"),
 }
-_SETTLED = sa.or_(
-    suggestion.c.epoch < _EPOCH,
-    suggestion.c.xid
-    < sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger),
-)
 
 
 async def replace(session: AsyncSession, organization_id: UUID, found: Sequence[dict[str, Any]], now: datetime) -> None:
@@ -91,13 +86,16 @@ async def change(
     return changed.first() is not None
 
 
-async def changed_after(
-    session: AsyncSession, organization_id: UUID, after: Position, limit: int
-) -> Sequence[Row[Any]]:
-    """Suggestions that changed after a position, as far as nothing can still appear before it."""
+async def between(session: AsyncSession, organizations: Iterable[UUID], span: Span, limit: int) -> Sequence[Row[Any]]:
+    """Some organisations' suggestions that changed after a position and before a head, in the order of the changes."""
     place = sa.tuple_(suggestion.c.epoch, suggestion.c.xid, suggestion.c.sequence)
-    types = (suggestion.c.epoch.type, suggestion.c.xid.type, suggestion.c.sequence.type)
-    bound = sa.tuple_(*(sa.literal(part, kind) for part, kind in zip(after, types, strict=True)))
-    query = sa.select(suggestion).where(suggestion.c.organization_id == organization_id, place > bound, _SETTLED)
+    query = sa.select(suggestion).where(
+        suggestion.c.organization_id.in_(list(organizations)), place > _bound(span.after), place < _bound(span.head)
+    )
     ordered = query.order_by(suggestion.c.epoch, suggestion.c.xid, suggestion.c.sequence).limit(limit)
     return (await session.execute(ordered)).all()
+
+
+def _bound(position: Position) -> sa.Tuple:
+    types = (suggestion.c.epoch.type, suggestion.c.xid.type, suggestion.c.sequence.type)
+    return sa.tuple_(*(sa.literal(part, kind) for part, kind in zip(position, types, strict=True)))

@@ -6,8 +6,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.events.deps import SettingsDep, WakeDep
-from services.events.domain import jobs
-from services.events.domain import settings as decisions
+from services.events.domain import decisions, jobs
 from services.events.schemas.jobs import JobStarted
 from shared import webapp
 from shared.deps import ServiceDep, Session, allow

@@ -1,0 +1,173 @@
+"""WebSocket /live: authenticated before the upgrade, then whatever the caller may hear."""
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Annotated, Any, Literal
+
+from fastapi import WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from services.events.domain.feeds import encode
+from services.events.domain.live import Hub
+from services.events.domain.sockets import EXPIRED, FLOOD, REFUSED, Client
+from shared import errors, webapp
+from shared.service import Service
+
+routes = webapp.router(tags=["live"])
+
+PROTOCOL = "floyo.v1"
+_BEARER = "bearer."
+FLOOD_MESSAGES = 60
+FLOOD_SECONDS = 10.0
+
+
+class Subscribe(BaseModel):
+    """Follow channels, each from a position if one is named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["subscribe"]
+    channels: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=10)]
+    after: dict[str, Annotated[str, Field(max_length=100)]] = {}
+
+
+class Authenticate(BaseModel):
+    """Go on with a newer token of the same organisation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["authenticate"]
+    token: Annotated[str, Field(max_length=8_192)]
+
+
+_MESSAGE: TypeAdapter[Subscribe | Authenticate] = TypeAdapter(
+    Annotated[Subscribe | Authenticate, Field(discriminator="type")]
+)
+
+
+@routes.websocket("/live")
+async def live(websocket: WebSocket) -> None:
+    """One socket from the upgrade to the end."""
+    service: Service = websocket.app.state.service
+    hub = service.part(Hub)
+    try:
+        client = await _admit(websocket, service, hub)
+    except errors.FloyoError as error:
+        await websocket.send_denial_response(webapp.problem(error))
+        return
+    offered = websocket.scope.get("subprotocols") or ()
+    await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
+    hub.add(client)
+    try:
+        await _serve(websocket, service, hub, client)
+    finally:
+        hub.remove(client)
+
+
+async def _admit(websocket: WebSocket, service: Service, hub: Hub) -> Client:
+    """Raises Unauthorized, Forbidden or TooManyRequests, which become HTTP answers to the upgrade."""
+    origin = websocket.headers.get("origin")
+    if origin is not None and origin not in {*service.settings.cors_origins, service.settings.public_url}:
+        raise errors.Forbidden("origin-not-allowed", "This origin may not open sockets.")
+    token = _token(websocket)
+    principal = await service.verifier.verify(token)
+    if not principal.may("live:read"):
+        raise errors.Forbidden("forbidden", "This needs the permission live:read.")
+    hub.check_room(principal.organization_id)
+    return Client(principal, token)
+
+
+def _token(websocket: WebSocket) -> str:
+    scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    for offered in websocket.scope.get("subprotocols") or ():
+        if offered.startswith(_BEARER):
+            found: str = offered.removeprefix(_BEARER)
+            return found
+    raise errors.Unauthorized("invalid-token", "Send the token as `Authorization` or as subprotocol `bearer.<token>`.")
+
+
+async def _serve(websocket: WebSocket, service: Service, hub: Hub, client: Client) -> None:
+    writing = asyncio.create_task(_write(websocket, client))
+    reading = asyncio.create_task(_read(websocket, service, hub, client))
+    ending = asyncio.create_task(client.finished.wait())
+    try:
+        await asyncio.wait({writing, reading, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if client.ended is not None:
+            with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
+                await asyncio.wait_for(websocket.close(*client.ended), 1)
+    finally:
+        client.end(1000, "gone")
+        for task in (writing, reading, ending):
+            task.cancel()
+        await asyncio.gather(writing, reading, ending, return_exceptions=True)
+
+
+async def _write(websocket: WebSocket, client: Client) -> None:
+    """Sends what is queued; ends when the socket must close."""
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+        while (frame := await client.take()) is not None:
+            await websocket.send_text(frame)
+            client.sent(frame)
+
+
+async def _read(websocket: WebSocket, service: Service, hub: Hub, client: Client) -> None:
+    """Does what the caller asks for, until it goes or asks for too much."""
+    times: deque[float] = deque(maxlen=FLOOD_MESSAGES)
+    following: set[asyncio.Task[None]] = set()
+    try:
+        while client.ended is None:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            now = asyncio.get_running_loop().time()
+            if len(times) == FLOOD_MESSAGES and now - times[0] < FLOOD_SECONDS:
+                client.end(FLOOD, "too many messages")
+                return
+            times.append(now)
+            await _obey(service, hub, client, message.get("text") or message.get("bytes") or "", following)
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+
+
+async def _obey(service: Service, hub: Hub, client: Client, text: str | bytes, following: set[Any]) -> None:
+    try:
+        message = _MESSAGE.validate_json(text)
+    except ValidationError as error:
+        client.offer(encode({"type": "error", "detail": f"Not understood: {error.error_count()} wrong field(s)."}))
+        return
+    if isinstance(message, Authenticate):
+        await _renew(service, client, message.token)
+        return
+    for channel in message.channels:
+        following.add(asyncio.create_task(_follow(service, hub, client, channel, message.after.get(channel))))
+
+
+async def _follow(service: Service, hub: Hub, client: Client, channel: str, after: str | None) -> None:
+    while client.ended is None:
+        try:
+            await hub.subscribe(service, client, channel, after)
+            return
+        except errors.Forbidden as error:
+            client.offer(encode({"type": "error", "channel": channel, "detail": error.detail}))
+            client.end(REFUSED, "subscription refused")
+        except errors.Unavailable:
+            client.cursors.pop(channel, None)
+            await asyncio.sleep(1)
+
+
+async def _renew(service: Service, client: Client, token: str) -> None:
+    try:
+        principal = await service.verifier.verify(token)
+    except errors.FloyoError:
+        client.end(EXPIRED, "the new token is not valid")
+        return
+    if principal.organization_id != client.organization_id:
+        client.end(REFUSED, "the new token is of another organisation")
+        return
+    client.principal, client.token = principal, token
+    client.offer(encode({"type": "authenticated", "expires_at": principal.expires_at}))

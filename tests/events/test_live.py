@@ -1,0 +1,236 @@
+"""Live sockets: admission, order without gaps, resumption, limits, revocation."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from services.events.domain.sockets import MAX_PENDING, TOO_SLOW, Client
+from shared import ids, server
+from tests.events.processes import Process, Tenant, mint
+
+
+@pytest.fixture(scope="session")
+async def live_url(service_events: Process) -> AsyncIterator[str]:
+    """The address of /live of a process that listens on loopback."""
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    listening = server.build_server(service_events.public, service_events.service.settings)
+    serving = asyncio.create_task(listening.serve(sockets=[bound]))
+    yield f"ws://127.0.0.1:{bound.getsockname()[1]}/api/v1/live"
+    listening.should_exit = True
+    await serving
+    assert isinstance(listening, uvicorn.Server)
+
+
+@asynccontextmanager
+async def opened(url: str, token: str, **options: Any) -> AsyncIterator[ClientConnection]:
+    """A socket with a token in its headers."""
+    headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+    async with connect(url, additional_headers=headers, **options) as connection:
+        yield connection
+
+
+async def ask(connection: ClientConnection, *channels: str, **after: str) -> None:
+    """Subscribes."""
+    await connection.send(json.dumps({"type": "subscribe", "channels": channels, "after": after}))
+
+
+async def receive(connection: ClientConnection, seconds: float = 10) -> dict[str, Any]:
+    """The next frame."""
+    frame: dict[str, Any] = json.loads(await asyncio.wait_for(connection.recv(), seconds))
+    return frame
+
+
+async def closed(connection: ClientConnection, seconds: float = 10) -> int:
+    """The code with which the other side closes."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                await connection.recv()
+            except ConnectionClosed as end:
+                return 1006 if end.rcvd is None else end.rcvd.code
+
+
+async def test_events_arrive_in_order_with_positions_and_resume(live_url: str, tenant: Tenant) -> None:
+    token = mint(tenant.organization_id)
+    async with opened(live_url, token) as connection:
+        await ask(connection, "events")
+        subscribed = await receive(connection)
+        assert (subscribed["type"], subscribed["channel"], subscribed["epoch"]) == ("subscribed", "events", 1)
+        posted = [(await tenant.post({"source": "s", "type": "t", "data": n})).json() for n in range(5)]
+        got = [await receive(connection) for _ in posted]
+        assert [frame["data"]["data"] for frame in got] == [0, 1, 2, 3, 4]
+        assert [frame["position"] for frame in got] == [item["position"] for item in posted]
+        stored = (await tenant.client.get(f"/api/v1/events/{posted[0]['id']}")).json()
+        assert got[0]["data"] == stored
+    missed = (await tenant.post({"source": "s", "type": "t", "data": 5})).json()
+    async with opened(live_url, token) as connection:
+        await ask(connection, "events", events=posted[2]["position"])
+        assert (await receive(connection))["position"] == posted[2]["position"]
+        numbers = [(await receive(connection))["data"]["data"] for _ in range(3)]
+        assert numbers == [3, 4, 5]
+        await tenant.post({"source": "s", "type": "t", "data": 6})
+        assert (await receive(connection))["data"]["data"] == 6
+    async with opened(live_url, token) as connection:
+        await ask(connection, "events", events=missed["position"])
+        assert (await receive(connection))["type"] == "subscribed"
+        assert (await receive(connection))["data"]["data"] == 6
+
+
+async def test_joining_while_others_write_leaves_no_gap(live_url: str, tenant: Tenant) -> None:
+    async def write() -> None:
+        for number in range(60):
+            await tenant.post({"source": "s", "type": "t", "data": number})
+
+    start = (await tenant.post({"source": "s", "type": "t", "data": -1})).json()["position"]
+    writing = asyncio.create_task(write())
+
+    async def listen(delay: float) -> list[int]:
+        await asyncio.sleep(delay)
+        async with opened(live_url, mint(tenant.organization_id)) as connection:
+            await ask(connection, "events", events=start)
+            assert (await receive(connection))["type"] == "subscribed"
+            return [(await receive(connection, 20))["data"]["data"] for _ in range(60)]
+
+    heard = await asyncio.gather(*(listen(0.03 * index) for index in range(6)))
+    await writing
+    assert all(numbers == list(range(60)) for numbers in heard)
+
+
+async def test_a_position_that_cannot_be_filled_is_a_reset(live_url: str, tenant: Tenant) -> None:
+    for unknown in ("7-1-1", "1-fffffffff-1", "nonsense"):
+        async with opened(live_url, mint(tenant.organization_id)) as connection:
+            await ask(connection, "events", events=unknown)
+            assert (await receive(connection))["type"] == "subscribed"
+            assert await receive(connection) == {"type": "reset", "channel": "events"}
+            await tenant.post({"source": "s", "type": "after"})
+            assert (await receive(connection))["data"]["type"] == "after"
+
+
+async def test_nobody_hears_another_organisation(live_url: str, tenant: Tenant, service_events: Process) -> None:
+    stranger = Tenant(service_events)
+    async with opened(live_url, mint(stranger.organization_id)) as connection:
+        await ask(connection, "events", "suggestions", "runs")
+        assert {(await receive(connection))["channel"] for _ in range(3)} == {"events", "suggestions", "runs"}
+        await tenant.post({"source": "s", "type": "t"})
+        await stranger.post({"source": "s", "type": "own"})
+        assert (await receive(connection))["data"]["type"] == "own"
+
+
+async def test_runs_are_heard_as_their_latest_state(live_url: str, tenant: Tenant, service_events: Process) -> None:
+    run = {"id": str(ids.new()), "organization_id": str(tenant.organization_id), "workflow_id": str(ids.new())}
+    async with opened(live_url, mint(tenant.organization_id)) as connection:
+        await ask(connection, "runs")
+        assert (await receive(connection))["type"] == "subscribed"
+        for status in ("queued", "running", "succeeded"):
+            hint = json.dumps([{**run, "status": status}])
+            await service_events.service.redis.publish("floyo:runs", hint)
+        frame = await receive(connection)
+        while frame["data"]["status"] != "succeeded":
+            frame = await receive(connection)
+        assert frame["data"] == {**run, "status": "succeeded"}
+    async with opened(live_url, mint(tenant.organization_id)) as connection:
+        await ask(connection, "runs", runs="x")
+        assert [(await receive(connection))["type"] for _ in range(2)] == ["subscribed", "reset"]
+
+
+@pytest.mark.parametrize("where", ["nothing", "query", "garbage"])
+async def test_b81_no_token_no_upgrade(live_url: str, tenant: Tenant, where: str) -> None:
+    url = live_url + (f"?token={mint(tenant.organization_id)}" if where == "query" else "")
+    headers = {"Authorization": "Bearer garbage"} if where == "garbage" else {}
+    with pytest.raises(InvalidStatus) as caught:
+        await connect(url, additional_headers=headers)
+    assert caught.value.response.status_code == 401
+    assert json.loads(caught.value.response.body)["type"] == "urn:floyo:problem:invalid-token"
+
+
+async def test_b82_a_foreign_origin_no_upgrade(live_url: str, tenant: Tenant) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with opened(live_url, mint(tenant.organization_id), headers={"Origin": "https://evil.example"}):
+            pass
+    assert caught.value.response.status_code == 403
+
+
+async def test_too_many_sockets_no_upgrade(
+    live_url: str, tenant: Tenant, service_events: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from services.events.domain.live import Hub
+
+    monkeypatch.setattr(service_events.service.part(Hub), "_capacity_each", 1)
+    async with opened(live_url, mint(tenant.organization_id)):
+        with pytest.raises(InvalidStatus) as caught:
+            async with opened(live_url, mint(tenant.organization_id)):
+                pass
+        assert caught.value.response.status_code == 429
+        assert caught.value.response.headers["Retry-After"]
+
+
+async def test_the_token_may_come_as_subprotocol(live_url: str, tenant: Tenant) -> None:
+    protocols: Any = ["floyo.v1", f"bearer.{mint(tenant.organization_id)}"]
+    async with connect(live_url, subprotocols=protocols) as connection:
+        assert connection.subprotocol == "floyo.v1"
+
+
+@pytest.mark.parametrize("channel", ["nothing", f"events:{ids.new()}"])
+async def test_b83_a_foreign_channel_is_refused(live_url: str, tenant: Tenant, channel: str) -> None:
+    async with opened(live_url, mint(tenant.organization_id)) as connection:
+        await ask(connection, channel)
+        assert (await receive(connection))["type"] == "error"
+        assert await closed(connection) == 4403
+
+
+async def test_b84_large_frames_and_floods_end(live_url: str, tenant: Tenant) -> None:
+    async with opened(live_url, mint(tenant.organization_id), max_size=None) as connection:
+        await connection.send("x" * (1_048_576 + 1))
+        assert await closed(connection) == 1009
+    async with opened(live_url, mint(tenant.organization_id)) as connection:
+        for _ in range(200):
+            try:
+                await connection.send("{}")
+            except ConnectionClosed:
+                break
+        assert await closed(connection) == 1008
+
+
+async def test_b85_expiry_and_revocation_end_a_socket(live_url: str, tenant: Tenant, service_events: Process) -> None:
+    async with opened(live_url, mint(tenant.organization_id, seconds=1)) as connection:
+        assert await closed(connection) == 4401
+    session_id = ids.new()
+    async with opened(live_url, mint(tenant.organization_id, session_id=session_id)) as connection:
+        item = {"position": 1, "kind": "session", "id": str(session_id), "at": time.time() + 1}
+        service_events.identity.revoked.append(item)
+        await service_events.service.verifier.poll()
+        assert await closed(connection, 5) == 4401
+
+
+async def test_a_newer_token_goes_on_but_not_for_another_organisation(live_url: str, tenant: Tenant) -> None:
+    async with opened(live_url, mint(tenant.organization_id, seconds=2)) as connection:
+        renewal = {"type": "authenticate", "token": mint(tenant.organization_id)}
+        await connection.send(json.dumps(renewal))
+        assert (await receive(connection))["type"] == "authenticated"
+        await asyncio.sleep(3)
+        await ask(connection, "events")
+        assert (await receive(connection))["type"] == "subscribed"
+        await connection.send(json.dumps({**renewal, "token": mint(ids.new())}))
+        assert await closed(connection) == 4403
+
+
+async def test_a_slow_reader_is_cut_at_a_mebibyte(tenant: Tenant, service_events: Process) -> None:
+    principal = await service_events.service.verifier.verify(mint(tenant.organization_id))
+    client = Client(principal, "")
+    frame = "x" * 10_000
+    for _ in range(MAX_PENDING // len(frame)):
+        client.offer(frame)
+    assert client.ended is None
+    client.offer(frame)
+    assert client.ended is not None
+    assert client.ended[0] == TOO_SLOW
