@@ -59,7 +59,7 @@ async def awake(redis: Redis, service: str) -> None:
 
 def serialize(job: dict[str, Any]) -> bytes:
     """Plain data alone; arq's default is pickle, which runs code for whoever can write to Redis."""
-    packed: bytes = msgpack.packb(job)
+    packed: bytes = msgpack.packb(job, default=repr)  # arq hands over the error of a job it cannot read
     return packed
 
 

@@ -99,5 +99,5 @@ async def test_b53_a_pickle_in_the_queue_runs_no_code(stage: Stage, tmp_path: Pa
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await taker.close()
+        await taker.pool.aclose(close_connection_pool=True)
     assert not (tmp_path / "ran").exists()
