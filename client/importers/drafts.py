@@ -28,7 +28,7 @@ class Fault:
 Report = Callable[[Fault], None]
 
 
-class Unreadable(Exception):
+class Unreadable(ValueError):
     """The source as a whole cannot be imported; the sentence says why and what to do."""
 
 
