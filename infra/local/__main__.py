@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     except client.NotRunning:
         print(f"Floyo is not running in {home.folder}. Start it: ./taskw up", file=sys.stderr)
         return NOT_RUNNING
-    except (ValueError, PermissionError) as error:
+    except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

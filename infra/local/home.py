@@ -11,6 +11,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 8080
 _MAX_SOCKET_PATH = 100
+_MAX_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,11 @@ def from_environment() -> Home:
 
 
 def gateway_port() -> int:
-    """The port that FLOYO_PORT names, 8080 without it."""
-    return int(os.environ.get("FLOYO_PORT") or DEFAULT_PORT)
+    """The port that FLOYO_PORT names, 8080 without it; raises ValueError with a sentence."""
+    text = os.environ.get("FLOYO_PORT") or str(DEFAULT_PORT)
+    if not text.isdecimal() or not 0 < int(text) <= _MAX_PORT:
+        raise ValueError(f"FLOYO_PORT must be a port from 1 to {_MAX_PORT}, not {text!r}")
+    return int(text)
 
 
 def write_whole(path: Path, text: str) -> None:

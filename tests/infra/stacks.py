@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,13 +73,17 @@ class OwnStack:
 
 
 @contextmanager
-def own_stack(folder: Path) -> Iterator[OwnStack]:
-    """A stack that is down in the end, whatever happened to it."""
-    stack = OwnStack(folder)
-    try:
-        yield stack
-    finally:
-        stack.run("down")
+def own_stack(below: str = "") -> Iterator[OwnStack]:
+    """A stack that is down in the end, whatever happened to it.
+
+    It does not live in pytest's folder, which every other pytest of this user closes to the servers' user again.
+    """
+    with tempfile.TemporaryDirectory(prefix="floyo-") as folder:
+        stack = OwnStack(Path(folder) / below)
+        try:
+            yield stack
+        finally:
+            stack.run("down")
 
 
 def smallest() -> list[str]:

@@ -33,6 +33,13 @@ def test_port_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert home.gateway_port() == 8080
 
 
+@pytest.mark.parametrize("port", ["eighty", "0", "70000", "-1"])
+def test_port_that_is_none(port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FLOYO_PORT", port)
+    assert commands.main(["up"]) == 2
+    assert "FLOYO_PORT" in capsys.readouterr().err
+
+
 def test_secret_is_made_once_and_closed(tmp_path: Path) -> None:
     first = secretfiles.obtain(tmp_path / "secrets", "key")
     assert first == secretfiles.obtain(tmp_path / "secrets", "key")

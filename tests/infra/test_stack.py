@@ -19,9 +19,9 @@ INSTANCE = f"{SERVICE}-1"
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
+def own() -> Iterator[OwnStack]:
     """A running stack of this module's own."""
-    with own_stack(tmp_path_factory.mktemp("stack")) as stack:
+    with own_stack() as stack:
         result = stack.up()
         assert result.returncode == 0, result.stderr
         yield stack
@@ -150,8 +150,8 @@ def test_killed_supervisor_takes_everything_with_it(running: OwnStack) -> None:
     wait_for(lambda: running.answer() == 401)
 
 
-def test_taken_port_is_named(running: OwnStack, tmp_path: Path) -> None:
-    with own_stack(tmp_path) as other, socket.socket() as listener:
+def test_taken_port_is_named() -> None:
+    with own_stack() as other, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         other.port = listener.getsockname()[1]
@@ -162,9 +162,9 @@ def test_taken_port_is_named(running: OwnStack, tmp_path: Path) -> None:
         assert other.alive() == []
 
 
-def test_two_stacks_side_by_side(running: OwnStack, tmp_path: Path) -> None:
-    deep = tmp_path / ("a-rather-long-name-" * 5) / "home"
-    with own_stack(deep) as other:
+def test_two_stacks_side_by_side(running: OwnStack) -> None:
+    with own_stack(f"{'a-rather-long-name-' * 5}/home") as other:
+        deep = other.home.folder
         _leave_initdb_half_done(deep)
         result = other.up()
         assert result.returncode == 0, result.stderr
