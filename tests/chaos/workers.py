@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.chaos import feeding, reconciling
 from tests.chaos.options import Options
 from tests.chaos.stand import Stand, kill, open_stand
 
 HAS_SHORT = True
 WORKERS = 4
-UNFINISHED = "SELECT count(*) FROM run WHERE finished_at IS NULL"
 HELD = "SELECT id, lease_owner, lease_token FROM run WHERE status = 'running' AND lease_owner IS NOT NULL"
 
 
@@ -41,17 +40,18 @@ async def control(options: Options) -> dict[str, Any]:
 async def _scenario(options: Options, *, runs: int, kills: int, patience: float, **variables: str) -> dict[str, Any]:
     figures = Figures()
     async with open_stand(scale={"workflows-worker": WORKERS}, sink_seconds=0.25, **variables) as stand:
-        workflow = await _save(stand)
+        workflow = await feeding.save(stand)
         began = time.monotonic()
-        starting = asyncio.create_task(_start(stand, workflow, runs, figures))
+        starting = asyncio.create_task(feeding.start(stand, workflow, runs, figures.accepted))
         watching = asyncio.create_task(_watch(stand, figures))
         deadline = began + patience
         await _kill(stand, options, kills, figures, deadline)
         await starting
-        left = await _settle(stand, deadline)
+        left = await feeding.settle(stand, deadline)
         figures.seconds = time.monotonic() - began
         watching.cancel()
-        faults = await _reconcile(stand, figures, left)
+        faults = await reconciling.reconcile(stand, figures.accepted, feeding.STEPS)
+        faults += [f"{left} runs never ended"] if left else []
     longest = max(figures.takeovers, default=0.0)
     if figures.kills < kills:
         faults.append(f"only {figures.kills} of {kills} kills hit a worker that held leases")
@@ -65,49 +65,6 @@ async def _scenario(options: Options, *, runs: int, kills: int, patience: float,
         "takeover_seconds_max": round(longest, 2),
         "faults": faults,
     }
-
-
-async def _save(stand: Stand) -> str:
-    """Three steps: an effect, a wait of two seconds, another effect; a single attempt each."""
-    url = f"http://127.0.0.1:{stand.sink_port}/effect/{{{{ run.id }}}}"
-    call = {"type": "http", "retry": {"attempts": 1}}
-    status, saved = await stand.call(
-        "POST",
-        "/workflows",
-        json={
-            "name": "Two effects",
-            "trigger": {"type": "manual"},
-            "steps": [
-                {"id": "one", **call, "with": {"method": "POST", "url": f"{url}/one"}},
-                {"id": "pause", "type": "delay", "with": {"for": "PT2S"}},
-                {"id": "two", **call, "with": {"method": "POST", "url": f"{url}/two"}},
-            ],
-        },
-    )
-    if status != 201:
-        raise RuntimeError(f"the workflow was refused: {status} {saved}")
-    return str(saved["id"])
-
-
-async def _start(stand: Stand, workflow: str, runs: int, figures: Figures) -> None:
-    """Twenty a second; a call that fails is repeated with its key, as an honest client does."""
-
-    async def one(index: int) -> None:
-        for _ in range(120):
-            status, body = await stand.call(
-                "POST", f"/workflows/{workflow}/runs", json={}, headers={"Idempotency-Key": f"run-{index}"}
-            )
-            if status == 202:
-                figures.accepted.append(body["id"])
-                return
-            await asyncio.sleep(0.5)
-        raise RuntimeError(f"run {index} was never accepted: {status} {body}")
-
-    began = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        for index in range(runs):
-            await asyncio.sleep(max(0.0, began + index / 20 - time.monotonic()))
-            group.create_task(one(index))
 
 
 async def _kill(stand: Stand, options: Options, kills: int, figures: Figures, deadline: float) -> None:
@@ -131,15 +88,6 @@ async def _kill(stand: Stand, options: Options, kills: int, figures: Figures, de
             figures.orphans[row["id"], row["lease_token"]] = at
 
 
-async def _settle(stand: Stand, deadline: float) -> int:
-    """Wait until every run has ended, or until the deadline; answers how many have not."""
-    while True:
-        left = int((await stand.rows("workflows", UNFINISHED))[0][0])
-        if not left or time.monotonic() > deadline:
-            return left
-        await asyncio.sleep(0.5)
-
-
 async def _watch(stand: Stand, figures: Figures) -> None:
     """Note how long each run whose worker was killed stays without one."""
     while True:
@@ -150,33 +98,3 @@ async def _watch(stand: Stand, figures: Figures) -> None:
             for row in rows:
                 for key in [key for key in figures.orphans if key[0] == row["id"] and row["lease_token"] > key[1]]:
                     figures.takeovers.append(time.monotonic() - figures.orphans.pop(key))
-
-
-async def _reconcile(stand: Stand, figures: Figures, left: int) -> list[str]:
-    """Compare what clients were promised with what the API, the database and the sink say."""
-    faults = [f"{left} runs never ended"] if left else []
-    ended: dict[str, str] = {}
-    cursor = ""
-    while True:
-        status, page = await stand.call("GET", f"/runs?limit=200{cursor}")
-        if status != 200:
-            return [*faults, f"the list of runs answered {status}"]
-        ended |= {item["id"]: item["status"] for item in page["items"]}
-        if not page["next_cursor"]:
-            break
-        cursor = f"&cursor={page['next_cursor']}"
-    lost = [run for run in figures.accepted if run not in ended]
-    bad = [run for run in figures.accepted if ended.get(run) not in {"succeeded", None}]
-    faults += [f"{len(lost)} accepted runs are lost"] if lost else []
-    faults += [f"{len(bad)} runs have not succeeded, such as {bad[0]} ({ended[bad[0]]})"] if bad else []
-    performed: dict[tuple[str, str], int] = defaultdict(int)
-    for entry in (await stand.ledger()).values():
-        performed[entry["run"], entry["step"]] += entry["effects"]
-    wanted = {(run, step) for run in figures.accepted for step in ("one", "two")}
-    missing = [pair for pair in wanted if performed.get(pair, 0) == 0]
-    doubled = [pair for pair in wanted if performed.get(pair, 0) > 1]
-    faults += [f"{len(missing)} effects are missing"] if missing else []
-    faults += [f"{len(doubled)} effects happened twice"] if doubled else []
-    spent = await stand.rows("workflows", "SELECT count(*) FROM run_step WHERE attempts > 1")
-    faults += [f"{spent[0][0]} steps spent an attempt on a kill"] if spent[0][0] else []
-    return faults
