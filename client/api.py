@@ -46,6 +46,11 @@ class Floyo:
         body = {"email": email, "password": password, **({"totp": totp} if totp else {})}
         return self._keep(self.transport.call("POST", "/auth/login", json=body, anonymous=True))
 
+    def register(self, email: str, password: str, name: str | None = None) -> None:
+        """Ask for an account; a mail asks for confirmation, and a known address is answered the same."""
+        body = {"email": email, "password": password, **({"name": name} if name else {})}
+        self.transport.call("POST", "/auth/register", json=body, anonymous=True)
+
     def switch(self, organization_id: str) -> Credentials:
         """Go on in another organisation."""
         return self._keep(self.transport.call("POST", "/auth/switch", json={"organization_id": organization_id}))

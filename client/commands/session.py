@@ -30,8 +30,8 @@ def login(
     url = target.url or default_url()
     store = credentials.File(url)
     client = context.with_resource(Floyo(url, store=store))
-    if key or target.token:
-        kept = Credentials(key or target.token or "")
+    if chosen := key or (None if email else target.token):
+        kept = Credentials(chosen)
         store.save(kept)
     else:
         address = email or typer.prompt("Email", err=True)

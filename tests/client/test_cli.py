@@ -213,3 +213,23 @@ def test_the_command_runs_as_a_module_and_survives_a_closed_pipe(remote: Service
         cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (result.returncode, result.stdout, result.stderr) == (0, "[\n", "")
+
+
+def test_login_prefers_an_address_to_a_key_of_the_environment(
+    remote: Service, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOYO_PASSWORD", "a long passphrase")
+    pair = {
+        "access_token": "a",
+        "token_type": "bearer",
+        "expires_in": 300,
+        "refresh_token": "r",
+        "organization_id": "o",
+    }
+    remote.answers = [Answer(200, pair)]
+    assert cli.main(["login", "--email", "anna@example.com"]) == 0
+    kept = json.loads((home / "floyo" / "credentials.json").read_text())
+    assert kept[remote.url]["token"] == "a"
+    assert cli.main(["login", "--key", "floyo_other"]) == 0
+    kept = json.loads((home / "floyo" / "credentials.json").read_text())
+    assert kept[remote.url]["token"] == "floyo_other"

@@ -10,7 +10,11 @@ from client.importers import open_source
 from client.importers.drafts import Event, Fault
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the folder shared/data beside the repository")
+# A hundred thousand events take too long for the tests that run at every turn.
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not DATA.is_dir(), reason="needs the folder shared/data beside the repository"),
+]
 
 
 def read(name: str) -> tuple[list[Event], list[Fault]]:
