@@ -125,3 +125,17 @@ async def test_many_at_once_keep_to_the_limit(stage: Stage) -> None:
     workflow = await stage.workflow(transform("a"), concurrency={"limit": 3})
     await asyncio.gather(*(stage.start(workflow) for _ in range(12)))
     assert await stage.execute("SELECT count(*) FILTER (WHERE held), count(*) FROM run") == [(9, 12)]
+
+
+async def test_a_hook_fires_for_its_own_deliveries_alone(stage: Stage) -> None:
+    hook, other = "01a20628-67d5-711c-b71b-3e6deedbad33", "01a20628-67d5-711c-b71b-3e6deedbad34"
+    await stage.workflow(transform("a"), trigger={"type": "hook", "hook": hook})
+    ((trigger_id, spec),) = await stage.execute("SELECT id, spec FROM trigger")
+    assert spec["match"] == {"subject": f"hook:{hook}"}
+    ((told,),) = await stage.execute("SELECT body->'match' FROM outbox WHERE body->>'trigger_id' IS NOT NULL")
+    assert told == spec["match"]
+    for event_id, subject in [("e1", f"hook:{hook}"), ("e2", f"hook:{other}"), ("e1", f"hook:{hook}")]:
+        event = {"id": event_id, "source": "github", "type": "push", "subject": subject, "data": {"ref": "main"}}
+        async with stage.service.database.system() as session:
+            await triggers.match(session, [(trigger_id, stage.organization_id, event)])
+    assert await stage.execute("SELECT count(*), min(cause->>'id') FROM run") == [(1, "e1")]

@@ -10,13 +10,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.domain import conditions, runs, schedules
-from services.workflows.domain.definition import Definition
+from services.workflows.domain.definition import Definition, HookTrigger
 from services.workflows.messages import TriggerChanged
 from services.workflows.storage import tables, triggers
 from shared import clock, ids, log, outbox
 
 PAGE = 1_000
-LISTENING = frozenset({"event", "absence"})
+LISTENING = frozenset({"event", "absence", "hook"})
 _log = log.get(__name__)
 
 
@@ -27,6 +27,9 @@ async def sync(
     now = clock.now()
     before = await triggers.of_workflow(session, workflow_id)
     spec = definition.trigger.model_dump(mode="json", exclude_none=True)
+    if isinstance(definition.trigger, HookTrigger):
+        # Deliveries arrive as events whose subject names their hook.
+        spec["match"] = {"subject": f"hook:{definition.trigger.hook}"}
     unchanged = before is not None and before.active and active and before.spec == spec
     stored = await triggers.upsert(
         session,
@@ -68,7 +71,7 @@ async def match(session: AsyncSession, matches: Sequence[tuple[UUID, UUID, dict[
         for event in sorted(grouped[trigger_id], key=lambda item: str(item["id"])):
             if found.type == "absence":
                 await schedules.arm(session, found, event)
-            elif found.type == "event":
+            elif found.type in {"event", "hook"}:
                 started += await fire(session, found, slot=str(event["id"]), event=event, data=event.get("data"))
     return started
 

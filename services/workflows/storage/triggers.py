@@ -28,7 +28,9 @@ async def of_workflow(session: AsyncSession, workflow_id: UUID) -> Any | None:
 
 async def listening(session: AsyncSession, after: UUID | None, limit: int) -> list[Any]:
     """Triggers that listen to events, by id."""
-    statement = sa.select(trigger).where(trigger.c.type.in_(("event", "absence"))).order_by(trigger.c.id).limit(limit)
+    statement = (
+        sa.select(trigger).where(trigger.c.type.in_(("event", "absence", "hook"))).order_by(trigger.c.id).limit(limit)
+    )
     if after is not None:
         statement = statement.where(trigger.c.id > after)
     return list(await session.execute(statement))
