@@ -21,5 +21,5 @@ def parse(text: str) -> Address:
     """Raises ValueError with a sentence."""
     if len(text) > MAX_LENGTH:
         raise ValueError(f"An address has at most {MAX_LENGTH} characters.")
-    found = email_validator.validate_email(text, check_deliverability=False, globally_deliverable=False)
+    found = email_validator.validate_email(text, check_deliverability=False, globally_deliverable=False, strict=True)
     return Address(found.normalized, f"{found.local_part}@{found.ascii_domain or found.domain}".lower())
