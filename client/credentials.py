@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from client.problems import FloyoProblem
 from client.shapes import TokenPair
 
 _SLACK_SECONDS = 20
@@ -113,6 +114,9 @@ class File:
             return dict(json.loads(self.path.read_text()))
         except FileNotFoundError:
             return {}
+        except (OSError, ValueError) as error:
+            detail = f"{self.path} cannot be read ({error}); delete it and log in again."
+            raise FloyoProblem("credentials-unreadable", detail) from None
 
 
 def default_path(environment: Mapping[str, str] = os.environ) -> Path:

@@ -34,14 +34,7 @@ class Transport:
         self.store = store
         self._timeout = timeout
         self._sleep = sleep
-        self._http = httpx2.Client(
-            base_url=self.url + "/api/v1",
-            follow_redirects=False,
-            # Loading certificates takes half a second, which plain HTTP has no use for.
-            verify=self.url.startswith("https:"),
-            # A proxy of the environment could not reach a stack on this machine.
-            trust_env=urlsplit(url).hostname not in _LOOPBACK,
-        )
+        self._http = _connect(self.url)
 
     def close(self) -> None:
         """Close the connections."""
@@ -72,7 +65,7 @@ class Transport:
         if json is not None:
             options["json"] = json
         response = self._persist(method, path, sent, options, anonymous=anonymous, again=again)
-        return None if response.status_code == 204 or not response.content else response.json()
+        return _decoded(response)
 
     def token(self) -> str | None:
         """The token to use now, renewed when it is about to expire."""
@@ -128,6 +121,33 @@ class Transport:
             fresh = credentials.from_pair(pair)
             self.store.save(fresh)
             return fresh
+
+
+def _connect(url: str) -> httpx2.Client:
+    try:
+        return httpx2.Client(
+            base_url=url + "/api/v1",
+            follow_redirects=False,
+            # Loading certificates takes half a second, which plain HTTP has no use for.
+            verify=url.startswith("https:"),
+            # A proxy of the environment could not reach a stack on this machine.
+            trust_env=urlsplit(url).hostname not in _LOOPBACK,
+        )
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise problems.Unreachable(f"{url!r} is no address: {error}.") from None
+
+
+def _decoded(response: httpx2.Response) -> Any:
+    """The JSON of an answer; something else, such as a page of a proxy in between, is a problem."""
+    if response.status_code == 204 or (response.status_code < 300 and not response.content):
+        return None
+    try:
+        if response.status_code < 300:
+            return response.json()
+    except ValueError:
+        pass
+    slug, what = "unexpected-answer", f"{response.status_code} {response.headers.get('content-type', '')}".strip()
+    raise problems.FloyoProblem(slug, f"{response.url} answered {what}: is this Floyo?", status=response.status_code)
 
 
 def _bearer(token: str | None) -> dict[str, str]:

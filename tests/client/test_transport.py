@@ -204,3 +204,27 @@ def test_addresses_do_not_share_credentials() -> None:
     assert File("http://one/").load() == Credentials("1")
     File("http://one").save(None)
     assert (File("http://one").load(), File("http://two").load()) == (None, Credentials("2"))
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200, "<html>Log in to the hotel</html>"), Answer(302, None, {"Location": "http://127.0.0.1:1/x"})]
+)
+def test_an_answer_of_somebody_else_is_a_problem(remote: Service, floyo: Floyo, answer: Answer) -> None:
+    remote.answers = [answer]
+    with pytest.raises(FloyoProblem, match="is this Floyo") as caught:
+        floyo.patterns.get("x")
+    assert caught.value.slug == "unexpected-answer"
+    assert len(remote.asked) == 1
+
+
+@pytest.mark.parametrize("url", ["http://[", "localhost:1", "ftp://127.0.0.1:1", ""])
+def test_what_is_no_address_is_a_problem(url: str) -> None:
+    with pytest.raises(Unreachable), Floyo(url, "k", sleep=lambda _: None) as floyo:
+        floyo.patterns.get("x")
+
+
+def test_spoilt_credentials_are_named(remote: Service, home: Path) -> None:
+    (home / "floyo").mkdir(parents=True)
+    (home / "floyo" / "credentials.json").write_text("{")
+    with Floyo(remote.url, store=File(remote.url)) as floyo, pytest.raises(FloyoProblem, match="delete it"):
+        floyo.me()
