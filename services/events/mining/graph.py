@@ -45,18 +45,31 @@ def directly_follows(cases: pl.Series, actions: pl.Series) -> pl.DataFrame:
     return pairs.group_by("source", "target").agg(pl.len().cast(pl.Int64).alias("count")).collect()
 
 
+class Numbers(dict[str, int]):
+    """Numbers strings in the order in which they first come."""
+
+    def __missing__(self, key: str) -> int:
+        """Gives the next number."""
+        self[key] = number = len(self)
+        return number
+
+    def of(self, values: pl.Series) -> Ints:
+        """The number of each string."""
+        return np.fromiter(map(self.__getitem__, values.to_list()), dtype=np.int64, count=len(values))
+
+
 @dataclass
 class Stream:
     """The graph of a stream of events in batches: state is the last action of each case and the counts so far."""
 
-    cases: dict[str, int] = field(default_factory=dict)
-    actions: dict[str, int] = field(default_factory=dict)
+    cases: Numbers = field(default_factory=Numbers)
+    actions: Numbers = field(default_factory=Numbers)
     last: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     counts: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
 
     def add(self, cases: pl.Series, actions: pl.Series) -> None:
         """Events in order of arrival, as strings."""
-        owners, numbers = _numbered(cases, self.cases), _numbered(actions, self.actions)
+        owners, numbers = self.cases.of(cases), self.actions.of(actions)
         self._make_room()
         by_case = np.argsort(owners, kind="stable")
         owners, numbers = owners[by_case], numbers[by_case]
@@ -80,18 +93,6 @@ class Stream:
         """How often each action came right after another."""
         names = list(self.actions)
         return {(names[one], names[two]): int(self.counts[one, two]) for one, two in np.argwhere(self.counts).tolist()}
-
-
-def _numbered(values: pl.Series, known: dict[str, int]) -> Ints:
-    numbers, distinct = _coded(values)
-    table = np.array([known.setdefault(value, len(known)) for value in distinct.to_list()], dtype=np.int64)
-    return table[numbers]
-
-
-def _coded(values: pl.Series) -> tuple[Ints, pl.Series]:
-    """Dense numbers of strings and the distinct strings in the numbers' order."""
-    distinct = values.unique(maintain_order=True)
-    return values.cast(pl.Enum(distinct)).to_physical().to_numpy().astype(np.int64), distinct
 
 
 def view(activities: Activities, options: Options = DEFAULT, most: int = 200) -> Graph:
