@@ -81,8 +81,8 @@ def peer(name: str, rows: Rows) -> float | None:
                 check=True,
             )
         except subprocess.TimeoutExpired:
-            print(f"  {name}: not done after {PEER_SECONDS} s; taken as if it were just then")
-            return len(rows) / PEER_SECONDS
+            print(f"  {name}: not done after {PEER_SECONDS} s, so its ratio is not known")
+            return None
         except (subprocess.SubprocessError, OSError) as problem:
             print(f"  {name}: not measured ({type(problem).__name__}) {str(getattr(problem, 'stderr', ''))[-300:]}")
             return None
