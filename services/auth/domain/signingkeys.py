@@ -13,6 +13,7 @@ from services.auth.storage import signingkeys as rows
 from shared import clock, crypto, log
 from shared.database import Database
 from shared.identity import ALGORITHM
+from shared.testing import faults
 
 # Verifiers ask for unknown keys at most every two seconds; by then a new key must be shown, before it signs.
 ANNOUNCED = timedelta(seconds=10)
@@ -59,12 +60,14 @@ class SigningKeys:
 
     async def rotate(self) -> str:
         """Makes the next key, which signs after it was shown for a while; returns its id."""
+        dropped = faults.active("old-key-dropped")
+        announced, shown_after = (timedelta(0), timedelta(0)) if dropped else (ANNOUNCED, SHOWN_AFTER)
         async with self._database.system() as session:
             await rows.lock(session)
             now = clock.now()
             await rows.delete_hidden(session, now)
-            kid = await self._insert(session, now + ANNOUNCED)
-            await rows.retire_others(session, kid, now + ANNOUNCED + SHOWN_AFTER)
+            kid = await self._insert(session, now + announced)
+            await rows.retire_others(session, kid, now + announced + shown_after)
         self._read_at = float("-inf")
         return kid
 
