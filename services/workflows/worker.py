@@ -12,6 +12,6 @@ def create_worker() -> WorkerSettings:
     return WorkerSettings(
         service="workflows",
         jobs=(runs.advance_due,),
-        loops=(runs.keep_leases, runs.sweep, runs.fire_timers, runs.let_go, relay.relay),
+        loops=(runs.keep_leases, runs.sweep, runs.fire_timers, runs.let_go, runs.purge, relay.relay),
         lifespan=runs.open_engine,
     )

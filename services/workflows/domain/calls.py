@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.workflows.domain import conditions, mappings, templates
 from services.workflows.domain.execution import Execution
-from services.workflows.domain.rows import LARGEST, Ready
+from services.workflows.domain.rows import LARGEST, Ready, Run
 from services.workflows.step import Context, Failed, Integrations, Outcome, Platform, Retry
 from shared import errors, log
 
@@ -20,10 +20,15 @@ _PASSING = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What steps reach other services by."""
+    """What steps reach other services by; `dry` is what a dry run gets instead, whatever its steps may try."""
 
     integrations: Integrations
     platform: Platform
+    dry: "Tools | None" = None
+
+    def of(self, run: Run) -> "Tools":
+        """The tools of one run."""
+        return self.dry if run.dry_run and self.dry is not None else self
 
 
 async def perform(execution: Execution, ready: Ready, tools: Tools, now: datetime) -> Outcome | None:
@@ -111,8 +116,8 @@ def _context(execution: Execution, ready: Ready, names: dict[str, Any], tools: T
         names=names,
         state=row.state["kept"] if row.state else None,
         holds=holds,
-        integrations=tools.integrations,
-        platform=tools.platform,
+        integrations=tools.of(run).integrations,
+        platform=tools.of(run).platform,
     )
 
 

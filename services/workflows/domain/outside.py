@@ -12,10 +12,10 @@ from shared.httpclient import Siblings
 
 
 class Integrations:
-    """The calls of `step.Integrations`; the key makes a repeated call the same call."""
+    """The calls of `step.Integrations`; the key makes a repeated call the same call. A dry one only rehearses."""
 
-    def __init__(self, siblings: Siblings) -> None:
-        self._siblings = siblings
+    def __init__(self, siblings: Siblings, *, dry: bool = False) -> None:
+        self._siblings, self._dry = siblings, dry
 
     async def http(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """One HTTP request: answers {status, headers, body}."""
@@ -31,7 +31,7 @@ class Integrations:
         return await integrations.perform(
             self._siblings,
             path,
-            {**body, "idempotency_key": context.key, "dry_run": context.dry_run},
+            {**body, "idempotency_key": context.key, "dry_run": self._dry},
             organization_id=context.organization_id,
             subject=f"run:{context.run_id}",
             seconds=context.timeout_seconds,

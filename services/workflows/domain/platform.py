@@ -17,16 +17,18 @@ from shared.httpclient import Siblings
 
 
 class Platform:
-    """The calls of `step.Platform`, on this service's own database and its siblings."""
+    """The calls of `step.Platform`, on this service's own database and its siblings. A dry one only rehearses."""
 
-    def __init__(self, database: Database, siblings: Siblings, wake: Callable[[], Awaitable[None]]) -> None:
-        self._database, self._siblings, self._wake = database, siblings, wake
+    def __init__(
+        self, database: Database, siblings: Siblings, wake: Callable[[], Awaitable[None]], *, dry: bool = False
+    ) -> None:
+        self._database, self._siblings, self._wake, self._dry = database, siblings, wake, dry
 
     async def emit(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Record an event under the step's key; a dry run records nothing."""
-        if not context.dry_run:
+        if not self._dry:
             await events.record(self._siblings, context.organization_id, {**event, "id": context.key})
-        return {"id": context.key, "dry_run": context.dry_run}
+        return {"id": context.key, "dry_run": self._dry}
 
     async def start(self, context: Context, workflow_id: UUID, given: Any) -> UUID:
         """Start a run of another workflow of the organisation, once for the step's key."""
@@ -45,7 +47,7 @@ class Platform:
                     given=given,
                     cause={"kind": "run", "id": str(context.run_id), "step": context.step_id},
                     run_id=ids.new(),
-                    dry_run=context.dry_run,
+                    dry_run=self._dry,
                     depth=context.depth + 1,
                     start_key=context.key,
                 ),
@@ -65,7 +67,9 @@ class Platform:
         return {name: shown[name] for name in ("status", "output", "error")}
 
     async def ask(self, context: Context, approvers: Sequence[str], required: int, expires: datetime) -> dict[str, Any]:
-        """This step's approval and what was decided so far."""
+        """This step's approval and what was decided so far; nobody is asked in a dry run."""
+        if self._dry:
+            return {"id": None, "status": "approved", "decisions": []}
         values = {
             "id": ids.new(),
             "organization_id": context.organization_id,

@@ -1,17 +1,19 @@
 """What is due although nobody said so: runs, timers and runs that a limit held back. Every organisation's."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.domain import schedules, triggers
-from services.workflows.storage import leases, limits, timers
+from services.workflows.storage import leases, limits, old, timers
 from shared import clock
 from shared.database import Database
 
 BATCH = 100
 FAR_SECONDS = 3_600.0
+KEEP_FIRINGS = timedelta(days=30)
+KEEP_KEYS = timedelta(days=2)
 
 
 async def look(database: Database) -> float:
@@ -43,6 +45,13 @@ async def let_go(database: Database) -> int:
         async with database.system() as session:
             freed += await limits.let_go(session, workflow_id, key)
     return freed
+
+
+async def purge(database: Database) -> None:
+    """Forget firings, idempotency keys and inbox entries that nothing can repeat any more."""
+    now = clock.now()
+    async with database.system() as session:
+        await old.purge(session, firings=now - KEEP_FIRINGS, keys=now - KEEP_KEYS)
 
 
 async def _fire(session: AsyncSession, trigger: Any, now: datetime) -> int:

@@ -18,6 +18,7 @@ from shared.testing import faults
 
 SWEEP_SECONDS = 1.0
 QUICK_SECONDS = 0.05
+PURGE_SECONDS = 600.0
 
 
 @asynccontextmanager
@@ -31,7 +32,12 @@ async def open_engine(service: Service) -> AsyncIterator[None]:
         await jobs.wake(service.redis, service.name, "advance_due")
 
     recorder = Recorder(service.database, partial(waiters.announce, service))
-    tools = calls.Tools(Integrations(service.siblings), Platform(service.database, service.siblings, wake))
+    rehearsed = calls.Tools(
+        Integrations(service.siblings, dry=True), Platform(service.database, service.siblings, wake, dry=True)
+    )
+    tools = calls.Tools(
+        Integrations(service.siblings), Platform(service.database, service.siblings, wake), dry=rehearsed
+    )
     heart = Database(
         settings.database_url.get_secret_value(),
         settings.system_database_url.get_secret_value(),
@@ -99,8 +105,15 @@ async def fire_timers(service: Service) -> None:
 
 
 async def let_go(service: Service) -> None:
-    """Start what a concurrency limit held back, once there is room; purge firings that nobody repeats."""
+    """Start what a concurrency limit held back, once there is room."""
     while True:
         if await sweeping.let_go(service.database):
             await jobs.wake(service.redis, service.name, "advance_due")
         await asyncio.sleep(SWEEP_SECONDS / 2)
+
+
+async def purge(service: Service) -> None:
+    """Forget what nobody will ask for again, every ten minutes."""
+    while True:
+        await asyncio.sleep(PURGE_SECONDS)
+        await sweeping.purge(service.database)

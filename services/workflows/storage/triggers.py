@@ -61,12 +61,3 @@ async def fire(
         .returning(firing.c.slot)
     )
     return (await session.execute(statement)).first() is not None
-
-
-async def purge_firings(session: AsyncSession, before: datetime, limit: int = 5_000) -> int:
-    """Forget firings that nothing will repeat any more; answers how many."""
-    old = sa.select(firing.c.trigger_id, firing.c.slot).where(firing.c.fired_at < before).limit(limit)
-    result = await session.execute(
-        sa.delete(firing).where(sa.tuple_(firing.c.trigger_id, firing.c.slot).in_(old)).returning(firing.c.slot)
-    )
-    return len(result.all())

@@ -1,0 +1,23 @@
+"""Rows that have served their time, deleted a few thousand at a time."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workflows.storage.tables import firing, idempotency_key, inbox
+
+BATCH = 5_000
+
+
+async def purge(session: AsyncSession, *, firings: datetime, keys: datetime) -> None:
+    """Delete firings and inbox entries before one moment, and idempotency keys before another."""
+    await _purge(session, firing, firing.c.fired_at < firings)
+    await _purge(session, inbox, inbox.c.received_at < firings)
+    await _purge(session, idempotency_key, idempotency_key.c.created_at < keys)
+
+
+async def _purge(session: AsyncSession, table: sa.Table, condition: "sa.ColumnElement[bool]") -> None:
+    key = sa.tuple_(*table.primary_key.columns)
+    chosen = sa.select(*table.primary_key.columns).where(condition).limit(BATCH)
+    await session.execute(sa.delete(table).where(key.in_(chosen)))
