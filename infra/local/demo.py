@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from client import importers
 from infra.local import sample
 from infra.local.home import gateway_port
 
@@ -130,7 +130,7 @@ def start_stack(story: Story) -> str:
 def load(api: Api, story: Story, data: str | None) -> int:
     """Posts the activity in batches; returns how much was accepted."""
     story.chapter(f"Recording activity: {data or 'six weeks of a small team, with routines hidden in noise'}")
-    events = list(read_activity(data))
+    events = read_activity(data)
     accepted = rejected = 0
     with story.progress() as progress:
         task = progress.add_task(f"0 of {len(events)} events", total=len(events))
@@ -146,16 +146,14 @@ def load(api: Api, story: Story, data: str | None) -> int:
     return accepted
 
 
-def read_activity(data: str | None) -> Iterator[dict[str, Any]]:
+def read_activity(data: str | None) -> list[dict[str, Any]]:
     """The bundled sample, or what the importers find at a path."""
     if data is None:
-        return iter(sample.generate(until=datetime.now(UTC)))
-    from client import importers
-
+        return list(sample.generate(until=datetime.now(UTC)))
     try:
-        return importers.open_source(data)
+        return list(importers.open_source(data))
     except (OSError, ValueError) as error:
-        raise DemoError(str(error)) from None
+        raise DemoError(f"{data}: {error}") from None
 
 
 def mine(api: Api, story: Story) -> tuple[int, dict[str, Any]]:
