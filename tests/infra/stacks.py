@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import psutil
 
 from infra.local import discovery, ports
 from infra.local.home import ROOT, Home
+from infra.local.postgres import Postgres
 
 SERVICE = "integrations"
 """The one service that these stacks run, to start quickly."""
@@ -29,10 +31,10 @@ class OwnStack:
         self.port = ports.free()
         self.gateway = f"http://127.0.0.1:{self.port}"
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, module: str = "infra.local") -> subprocess.CompletedProcess[str]:
         """One command on this home."""
         return subprocess.run(
-            [sys.executable, "-m", "infra.local", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             env=self.environment(),
             capture_output=True,
@@ -66,6 +68,16 @@ class OwnStack:
             return named or process.environ().get("FLOYO_HOME") == home or process.environ().get("HOME") == home
         except psutil.Error:
             return False
+
+    async def execute(self, statement: str, database: str = "postgres") -> list[asyncpg.Record]:
+        """Rows of one statement, as the superuser."""
+        port = self.processes()["postgres"]["internal_port"]
+        server = Postgres(self.home.folder, port, (self.home.secrets / "postgres_password").read_text())
+        connection = await asyncpg.connect(server.dsn(database))
+        try:
+            return list(await connection.fetch(statement))
+        finally:
+            await connection.close()
 
     def answer(self, path: str = "/api/v1/connectors") -> int:
         """Status of one request through the gateway: 401 from a service that is there, 503 without one."""
