@@ -44,7 +44,7 @@ class Postgres:
     def program(self) -> Program:
         """How the server is started. SIGINT is its fast shutdown: sessions are cut, data is checkpointed."""
         options = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
-        if sys.platform == "linux":  # after a crash: one call instead of a walk over every file, 0.1 s instead of seconds
+        if sys.platform == "linux":  # one call after a crash instead of a walk over every file
             options.append("recovery_init_sync_method=syncfs")
         argv = [str(binaries.postgres("postgres")), "-D", str(self.data)]
         argv += [part for option in options for part in ("-c", option)]
