@@ -134,6 +134,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/approvals/{approval_id}": {"decision": "approve"},
     "PATCH /api/v1/integrations/{integration_id}": {"name": "taken over"},
     "POST /api/v1/integrations/{integration_id}/actions/{action}": {"input": {}},
+    "POST /api/v1/integrations/{integration_id}/authorize": {"redirect_uri": "https://app.example.com/oauth/callback"},
+    "POST /api/v1/integrations/{integration_id}/authorize/complete": {"state": "s" * 43, "code": "c"},
     "PATCH /api/v1/webhooks/{webhook_id}": {"url": "https://example.com/other"},
 }
 QUERIES = {"GET /api/v1/workflows/{workflow_id}/diff": {"from": 1, "to": 1}}
