@@ -22,7 +22,9 @@ from shared.settings import Settings
 T = TypeVar("T")
 Loop = Callable[["Service"], Awaitable[None]]
 Lifespan = Callable[["Service"], Any]
+Probe = Callable[[], Awaitable[dict[str, Any]]]
 
+CANCEL_SECONDS = 1.0
 LOOP_BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 _log = log.get(__name__)
@@ -30,7 +32,11 @@ _log = log.get(__name__)
 
 @dataclass
 class Service:
-    """The parts that requests and jobs share; services add their own with `attach`."""
+    """The parts that requests and jobs share; services add their own with `attach`.
+
+    `components` are the service's own ones in `/health/detailed`, each answering {"status": "ok" or what is wrong, …}.
+    `looked_at` is when a worker last took a job or saw an empty queue, by the monotonic clock; None in API processes.
+    """
 
     name: str
     settings: Settings
@@ -44,6 +50,8 @@ class Service:
     migrated: bool = False
     parts: dict[type, Any] = field(default_factory=dict)
     loops: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    components: dict[str, Probe] = field(default_factory=dict)
+    looked_at: float | None = None
 
     def attach(self, part: Any) -> None:
         """Adds a part of the service's own, found again by its type."""
@@ -74,9 +82,11 @@ class Service:
 
     async def close(self) -> None:
         """Ends the loops, then closes every connection."""
-        for task in self.loops.values():
-            task.cancel()
-        await asyncio.gather(*self.loops.values(), return_exceptions=True)
+        pending = set(self.loops.values())
+        while pending:  # more than once: timeouts of libraries can swallow a cancellation that arrives with them
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
         await self.siblings.close()
         await self.redis.aclose(close_connection_pool=True)
         await self.database.close()

@@ -1,5 +1,6 @@
 """What this service's routes may ask for beyond `shared.deps`."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -27,16 +28,37 @@ def author(principal: Principal) -> Author:
     return Author(principal.organization_id, principal.subject)
 
 
-async def wake_workers(service: Service) -> None:
+class Waker:
+    """Wakes workers beside the request, so that a queue which is slow or away delays nobody."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._wanted = False
+        self._waking: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Send a wake-up that begins after this moment."""
+        self._wanted = True
+        if self._waking is None or self._waking.done():
+            self._waking = asyncio.create_task(self._wake())
+
+    async def _wake(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            await jobs.wake(self._service.redis, self._service.name, "advance_due")
+
+
+def wake_workers(service: Service) -> None:
     """Tell a worker that something is due; call it after the commit."""
-    await jobs.wake(service.redis, service.name, "advance_due")
+    service.part(Waker).wake()
 
 
 @asynccontextmanager
 async def open_waiters(service: Service) -> AsyncIterator[None]:
-    """A lifespan that attaches the requests that wait, and what wakes them."""
+    """A lifespan that attaches the requests that wait, what wakes them, and what wakes workers."""
     waiters = Waiters()
     service.attach(waiters)
+    service.attach(Waker(service))
     service.start(waiters.listen)
     service.start(waiters.look)
     yield

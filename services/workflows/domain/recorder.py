@@ -1,7 +1,6 @@
 """Group commit of runs' progress: whatever workers hand in while one commit is under way goes into the next."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from services.workflows.storage import leases, records
@@ -10,6 +9,7 @@ from shared import errors, log
 from shared.database import Database
 
 MOST = 200
+MOST_TOLD = 20
 LONGEST_PAUSE = 2.0
 
 Told = Callable[[Sequence[Record]], Awaitable[None]]
@@ -29,6 +29,7 @@ class Recorder:
         self._told = told
         self._pending: list[_Entry] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Future[None]] = set()
 
     async def put(self, record: Record) -> bool:
         """Store one record; False when the lease was lost. An outage of the database is waited out."""
@@ -61,8 +62,14 @@ class Recorder:
         for record, waiter in batch:
             if not waiter.done():
                 waiter.set_result(record.run_id in held)
-        with contextlib.suppress(errors.FloyoError):
-            await self._told([record for record, _ in batch if record.run_id in held])
+        self._tell([record for record, _ in batch if record.run_id in held])
+
+    def _tell(self, stored: list[Record]) -> None:
+        """Let others know beside the work; when whoever carries the news is away, some of it is not told."""
+        if stored and len(self._telling) < MOST_TOLD:
+            task = asyncio.ensure_future(self._told(stored))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
     async def _halve(self, batch: list[_Entry], problem: Exception) -> None:
         """Find the record that PostgreSQL refuses, so that the others are stored."""

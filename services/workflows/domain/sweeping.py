@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.domain import schedules, triggers
 from services.workflows.storage import leases, limits, old, timers
-from shared import clock
+from services.workflows.storage.tables import run
+from shared import backlog, clock
 from shared.database import Database
 
 BATCH = 100
@@ -21,6 +22,11 @@ async def look(database: Database) -> float:
     async with database.system() as session:
         due_at, at = await leases.next_due(session)
     return FAR_SECONDS if due_at is None else max(0.0, (due_at - at).total_seconds())
+
+
+async def due(database: Database) -> dict[str, Any]:
+    """How many runs could go on and have no worker, and for how long, for `/health/detailed`."""
+    return await backlog.measure(database, run.c.due_at)
 
 
 async def fire_timers(database: Database) -> tuple[int, float]:

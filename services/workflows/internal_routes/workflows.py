@@ -76,7 +76,7 @@ async def match(body: MatchesIn, service: ServiceDep, _caller: Events) -> Starte
             session, [(item.trigger_id, item.organization_id, item.event) for item in body.matches]
         )
     if started:
-        await wake_workers(service)
+        wake_workers(service)
     return StartedCount(started=started)
 
 

@@ -55,6 +55,7 @@ async def open_engine(service: Service) -> AsyncIterator[None]:
         organization_slots=settings.organization_slots,
     )
     service.attach(engine)
+    service.components["runs"] = partial(sweeping.due, service.database)
     try:
         yield
     finally:
@@ -79,17 +80,18 @@ async def keep_leases(service: Service) -> None:
 
 
 async def sweep(service: Service) -> None:
-    """Wake a worker for whatever is due, at the moment it is, and every second whatever was missed."""
+    """Wake a worker for whatever is due, at the moment it is; take it oneself when nobody has heard."""
     if faults.active("sweeper-off"):
         await asyncio.Event().wait()
-    pause = SWEEP_SECONDS
+    pause = QUICK_SECONDS
     while True:
         patience = await sweeping.look(service.database)
         if patience > 0:
             pause = QUICK_SECONDS
             await asyncio.sleep(min(patience, SWEEP_SECONDS))
             continue
-        if not await jobs.wake(service.redis, service.name, "advance_due") and not service.draining:
+        unheard = pause > QUICK_SECONDS or not await jobs.wake(service.redis, service.name, "advance_due")
+        if unheard and not service.draining:
             await service.part(Engine).advance()
         await asyncio.sleep(pause)
         pause = min(pause * 2, SWEEP_SECONDS)

@@ -57,5 +57,5 @@ async def decide(approval_id: UUID, body: DecideIn, service: ServiceDep, princip
     )
     async with service.database.session(principal.organization_id) as session:
         decided = ApprovalOut.model_validate(await approvals.decide(session, made))
-    await wake_workers(service)
+    wake_workers(service)
     return decided

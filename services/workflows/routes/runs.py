@@ -58,7 +58,7 @@ async def start_run(
             produce=produce,
         )
     started = StartedOut.model_validate(answer.body)
-    await wake_workers(service)
+    wake_workers(service)
     response.headers["Location"] = f"{webapp.PREFIX}/runs/{started.id}"
     if wait:
         await waiters.wait(started.id, wait)
@@ -120,7 +120,7 @@ async def retry_run(run_id: UUID, service: ServiceDep, principal: Runner) -> Sta
     """Goes on from the step that failed; what succeeded is not done again."""
     async with service.database.session(principal.organization_id) as session:
         await runs.retry(session, principal.organization_id, run_id)
-    await wake_workers(service)
+    wake_workers(service)
     return StartedOut(id=run_id, status="queued")
 
 
@@ -129,5 +129,5 @@ async def retry_runs(body: RetryIn, service: ServiceDep, principal: Runner) -> R
     """Retries up to a thousand ended runs of a workflow, oldest first, `per_second` of them a second."""
     async with service.database.session(principal.organization_id) as session:
         retried = await runs.retry_many(session, principal.organization_id, **body.model_dump())
-    await wake_workers(service)
+    wake_workers(service)
     return RetriedOut(retried=retried)
