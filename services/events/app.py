@@ -1,11 +1,13 @@
 """The two applications of the events service: wiring only."""
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from services.events.deps import BODY_LIMITS, lifespan
 from services.events.internal_routes import events as internal_events
 from services.events.internal_routes.messages import HANDLERS
 from services.events.routes import decisions, events, exports, ingest, jobs, live, patterns, stats, suggestions, uploads
+from services.events.routes.quick import QuickIngest
 from services.events.settings import Settings
 from services.events.storage.tables import inbox_message
 from shared import inbox, webapp
@@ -16,7 +18,10 @@ def create_app(settings: Settings) -> FastAPI:
     # What has a name of its own under /events comes before `events`, which would read it as an event's id.
     modules = (ingest, uploads, jobs, decisions, exports, events, patterns, suggestions, stats, live)
     routers = [module.routes for module in modules]
-    return webapp.public_app("events", routers, settings, lifespan=lifespan, body_limits=BODY_LIMITS)
+    app = webapp.public_app("events", routers, settings, lifespan=lifespan, body_limits=BODY_LIMITS)
+    if settings.ingest_fast:
+        app.user_middleware.append(Middleware(QuickIngest, owner=app))
+    return app
 
 
 def create_internal_app(settings: Settings) -> FastAPI:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from services.events.domain.ingest import Committer
 from services.events.domain.live import Hub
 from services.events.domain.signals import Signals
 from services.events.settings import Settings
@@ -31,6 +32,9 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
     hub = Hub(service.settings.live_connections, service.settings.live_connections_per_organization)
     service.attach(hub)
     hub.open(service)
+    committer = Committer(service.database, signals, service.settings.ingest_queue)
+    service.attach(committer)
+    service.start(committer.commit_events)
     service.start(signals.publish)
     service.start(signals.listen)
     yield

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from services.events.storage.log import Appended
 from shared import errors
 
 MAX_ITEMS = 5_000
@@ -21,6 +22,15 @@ class Outcome:
     duplicates: int = 0
     filtered: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, appended: Appended | None) -> None:
+        """Counts an item that the log took, knew, or a filter dropped."""
+        if appended is None:
+            self.filtered += 1
+        elif appended.duplicate:
+            self.duplicates += 1
+        else:
+            self.accepted += 1
 
     def reject(self, index: int, error: errors.FloyoError) -> None:
         """Notes why an item was refused."""

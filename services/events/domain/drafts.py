@@ -13,7 +13,7 @@ from msgspec import Meta
 from services.events.storage.log import Draft
 from shared import errors, ids
 
-__all__ = ["Draft", "Incoming", "build", "encode", "invalid", "parse_time", "read"]
+__all__ = ["Draft", "Incoming", "Name", "Text", "build", "encode", "invalid", "parse_time", "read"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Text = Annotated[str, Meta(min_length=1, max_length=1_024)]

@@ -16,7 +16,9 @@ from services.events.storage.log import Appended
 from services.events.storage.tables import idempotency_key
 from shared import errors, idempotency, ids
 from shared.database import Database
+from shared.groupcommit import GroupCommit
 from shared.idempotency import Answer
+from shared.service import Service
 
 Read = Callable[[bytes], Draft]
 
@@ -94,12 +96,7 @@ async def append_items(
         except errors.FloyoError as error:
             outcome.reject(index, error)
     for appended in await append(session, good):
-        if appended is None:
-            outcome.filtered += 1
-        elif appended.duplicate:
-            outcome.duplicates += 1
-        else:
-            outcome.accepted += 1
+        outcome.add(appended)
     rows = [{**item, "id": ids.new(), "job_id": job_id} for item in outcome.rejected[known:]]
     await rejections.insert(session, organization_id, rows)
 
@@ -124,3 +121,39 @@ def announce(sender: Signals, position: str | None) -> None:
     """Tells the log's readers that there is more."""
     if position is not None:
         sender.announce(signals.EVENTS, position)
+
+
+class Committer:
+    """The group commit of a process's events."""
+
+    def __init__(self, database: Database, sender: Signals, capacity: int) -> None:
+        self._database = database
+        self._sender = sender
+        self.group: GroupCommit[Draft, Appended | None] = GroupCommit(self._write, _key, capacity)
+
+    async def commit_events(self, service: Service) -> None:
+        """A loop."""
+        await self.group.run(service)
+
+    async def store(self, drafts: Sequence[Draft]) -> dict[str, Any]:
+        """The answer to a batch whose items were all readable."""
+        outcome = Outcome()
+        for index, found in enumerate(await self.group.submit(drafts)):
+            if isinstance(found, errors.Invalid):
+                outcome.reject(index, found)
+            elif isinstance(found, errors.FloyoError):
+                raise found
+            else:
+                outcome.add(found)
+        return outcome.body()
+
+    async def _write(self, drafts: Sequence[Draft]) -> list[Appended | None]:
+        async with self._database.system() as session:
+            found = await append(session, drafts)
+        last = max((item.position for item in found if item is not None), default=None)
+        announce(self._sender, None if last is None else last.text())
+        return found
+
+
+def _key(draft: Draft) -> tuple[str, str, str]:
+    return str(draft.organization_id), draft.source, draft.external_id or ""

@@ -95,7 +95,7 @@ class Span(NamedTuple):
     head: Position
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """An event that may be appended; `data` and `extensions` are JSON texts or None."""
 

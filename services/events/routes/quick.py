@@ -1,0 +1,133 @@
+"""The quick way in for POST /events and /events/batch: plain JSON without Idempotency-Key, group-committed.
+
+It stands inside the application's middleware, before FastAPI; whatever it does not take goes on to the routes of
+`ingest`, which document it and answer the same.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+
+from services.events.domain import quick
+from services.events.domain.drafts import Draft
+from services.events.domain.ingest import Committer, receipt
+from shared import errors, tracing
+from shared.identity import Principal
+
+SINGLE = "/api/v1/events"
+BATCH = "/api/v1/events/batch"
+_NDJSON = b"application/x-ndjson"
+_MEDIA = {SINGLE: {b"application/json"}, BATCH: {b"application/json", _NDJSON}}
+_ROUTES = {path: SimpleNamespace(path=path) for path in (SINGLE, BATCH)}
+_NEVER = frozenset({b"idempotency-key", b"content-encoding", b"ce-specversion"})
+
+
+class QuickIngest:
+    """ASGI middleware, the innermost one."""
+
+    def __init__(self, app: Any, *, owner: Any) -> None:
+        self._app = app
+        self._owner = owner
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Takes the request, or passes it on untouched."""
+        media = _media(scope)
+        if media is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            principal = await self._admit(scope)
+            body = await _read(receive)
+            if body is None:
+                return
+            status, answer = await self._store(scope["path"], media, body, principal)
+        except errors.FloyoError as error:
+            await _answer(send, error.status, error.body(tracing.trace_id()), error.headers)
+            return
+        except HTTPException as error:  # the bound on bodies, met while reading
+            refusal = errors.TooLarge("content-too-large", str(error.detail))
+            await _answer(send, refusal.status, refusal.body(tracing.trace_id()))
+            return
+        if answer is None:
+            await self._app(scope, _replay(body, receive), send)
+            return
+        scope["route"] = _ROUTES[scope["path"]]
+        await _answer(send, status, answer)
+
+    async def _admit(self, scope: Any) -> Principal:
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        scheme, _, token = given.decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise errors.Unauthorized("invalid-token", "Send `Authorization: Bearer` with an access token or API key.")
+        principal: Principal = await self._owner.state.service.verifier.verify(token.strip())
+        if not principal.may("events:write"):
+            raise errors.Forbidden("forbidden", "This needs the permission events:write.")
+        return principal
+
+    async def _store(self, path: str, media: bytes, body: bytes, principal: Principal) -> tuple[int, Any]:
+        """Status and body of the answer, or a body of None when the twin must judge."""
+        committer = self._owner.state.service.part(Committer)
+        if path == SINGLE:
+            draft = quick.read(body, principal.organization_id)
+            return (0, None) if draft is None else await _store_one(committer, draft)
+        drafts = quick.read_many(body, principal.organization_id, lines=media == _NDJSON)
+        return (0, None) if drafts is None else (200, await committer.store(drafts))
+
+
+async def _store_one(committer: Committer, draft: Draft) -> tuple[int, Any]:
+    found = (await committer.group.submit([draft]))[0]
+    if isinstance(found, errors.Invalid):
+        return 0, None  # nothing was stored; the strict reading says what is wrong
+    if isinstance(found, errors.FloyoError):
+        raise found
+    return receipt(found)
+
+
+def _media(scope: Any) -> bytes | None:
+    """The media type of a request that can go the quick way."""
+    if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _MEDIA or scope["query_string"]:
+        return None
+    found = None
+    for name, value in scope["headers"]:
+        if name in _NEVER:
+            return None
+        if name == b"content-type":
+            found = value.partition(b";")[0].strip().lower()
+    return found if found in _MEDIA[scope["path"]] else None
+
+
+async def _read(receive: Any) -> bytes | None:
+    """The whole body; None when the caller went away before its end."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _replay(body: bytes, receive: Any) -> Any:
+    """The body once more, for the twin."""
+    replayed = False
+
+    async def again() -> Any:
+        nonlocal replayed
+        if replayed:
+            return await receive()
+        replayed = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _answer(send: Any, status: int, body: Any, headers: Any = None) -> None:
+    raw = orjson.dumps(body)
+    media = b"application/json" if status < 400 else b"application/problem+json"
+    sent = [(b"content-type", media), (b"content-length", b"%d" % len(raw))]
+    sent += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": raw})
