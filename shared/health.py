@@ -1,4 +1,4 @@
-"""Probes: liveness looks at nothing, readiness at this instance alone, detailed at every component."""
+"""Probes: liveness looks at no dependency, readiness at this instance alone, detailed at every component."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -6,11 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from shared import errors, metrics, migrate
+from shared import errors, jobs, metrics, migrate
 from shared.deps import ServiceDep
 from shared.service import Service
 
 STARVED_SECONDS = 2.0
+SILENT_SECONDS = 90.0
 
 
 def readiness_router() -> APIRouter:
@@ -32,8 +33,12 @@ def internal_router() -> APIRouter:
     return router
 
 
-async def liveness() -> dict[str, str]:
-    """Alive as long as the event loop turns."""
+async def liveness(service: ServiceDep, response: Response) -> dict[str, str]:
+    """Alive as long as the event loop turns; a worker, besides, as long as it looks for jobs where there is a queue."""
+    silent = service.looked_at is not None and time.monotonic() - service.looked_at > SILENT_SECONDS
+    if silent and (await _measure(lambda: _ping_redis(service)))["status"] == "ok":
+        response.status_code = 503
+        return {"status": "stuck", "reason": "no look at the queue"}
     return {"status": "ok"}
 
 
@@ -68,11 +73,14 @@ async def detailed(service: ServiceDep) -> dict[str, Any]:
         "pool": _pool(service),
         "migrations": await _component(lambda: migrations(service)),
         "redis": await _measure(lambda: _ping_redis(service)),
+        "queue": await _component(lambda: jobs.depth(service.redis, service.name)),
+        "workers": await _component(lambda: jobs.workers(service.redis, service.name)),
         "revocations": {"status": "silent" if service.verifier.feed_silent else "ok"},
         "loops": {
             "status": "ok" if not any(task.done() for task in service.loops.values()) else "ended",
             "running": sorted(name for name, task in service.loops.items() if not task.done()),
         },
+        **{name: await _component(probe) for name, probe in service.components.items()},
     }
     good = all(component["status"] == "ok" for component in components.values())
     return {

@@ -1,5 +1,6 @@
 """arq as a wake-up call: jobs carry nothing but a name, PostgreSQL says what is due."""
 
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,11 +13,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from shared import log
+from shared import backlog, log
 
 WAKE_MILLISECONDS = 1_000
 KEEP_MILLISECONDS = 60_000
 RETRIES = 30
+REPORT_SECONDS = 5.0
+GONE_SECONDS = 20.0
 
 _log = log.get(__name__)
 
@@ -55,6 +58,30 @@ async def awake(redis: Redis, service: str) -> None:
         await redis.delete(flag(service))
     except (RedisError, OSError, TimeoutError):
         _log.warning("wake-flag-not-lowered", service=service)
+
+
+async def report(redis: Redis, service: str, instance: str) -> None:
+    """Tells the other processes that a worker takes jobs."""
+    now = time.time()
+    await redis.zadd(_workers(service), {instance: now})
+    await redis.zremrangebyscore(_workers(service), 0, now - GONE_SECONDS)
+
+
+async def workers(redis: Redis, service: str) -> dict[str, Any]:
+    """{status, seen}: the workers that reported lately; `absent` when nobody works for the service."""
+    found = await redis.zrangebyscore(_workers(service), time.time() - GONE_SECONDS, "+inf")
+    return {"status": "ok" if found else "absent", "seen": [name.decode() for name in found]}
+
+
+async def depth(redis: Redis, service: str) -> dict[str, Any]:
+    """{status, due, oldest_seconds} of the wake-ups that nobody has taken."""
+    oldest = await redis.zrange(queue_name(service), 0, 0, withscores=True)
+    waited = time.time() - oldest[0][1] / 1000 if oldest else None
+    return backlog.describe(await redis.zcard(queue_name(service)), waited)
+
+
+def _workers(service: str) -> str:
+    return f"floyo:{service}:workers"
 
 
 def serialize(job: dict[str, Any]) -> bytes:

@@ -3,13 +3,14 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import clock, errors, ids, log, metrics, tracing
+from shared import backlog, clock, errors, ids, log, metrics, tracing
 from shared.messages import Message
 from shared.service import Service
 
@@ -100,6 +101,10 @@ class Relay:
 
     async def relay(self, service: Service) -> None:
         """Sweeps for ever: lease in one transaction, post with none open, mark in another."""
+        columns = self._table.c
+        service.components["outbox"] = partial(
+            backlog.measure, service.database, columns.due_at, columns.delivered_at.is_(None)
+        )
         while True:
             letters = await self._lease(service)
             if letters:

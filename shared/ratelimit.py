@@ -88,9 +88,15 @@ class Limiter:
                 await self._client.zadd(INSTANCES, {self._instance: now})
                 await self._client.zremrangebyscore(INSTANCES, 0, now - GONE_SECONDS)
                 self._instances = max(1, await self._client.zcard(INSTANCES))
+                self.backend = "redis"
             except (RedisError, OSError, TimeoutError):
                 self.backend = "memory"
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def describe(self) -> dict[str, Any]:
+        """{status, backend, instances}; `degraded` while each process counts for itself."""
+        status = "ok" if self.backend == "redis" else "degraded"
+        return {"status": status, "backend": self.backend, "instances": self._instances}
 
     async def close(self) -> None:
         """Closes the connections to Redis."""

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,7 @@ async def _run(plan: WorkerSettings, config: settings.Settings, internal: socket
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         probes = server.build_server(app, config)
         answering = asyncio.create_task(probes.serve(sockets=[internal]))
+        process.looked_at = time.monotonic()
         for loop in plan.loops:
             process.start(loop)
         taking = asyncio.create_task(_take_jobs(plan, process))
@@ -99,8 +101,23 @@ async def _let_finish(taker: arq.worker.Worker) -> None:
         await asyncio.wait(pending, timeout=GRACE_SECONDS - 2)
 
 
+class _Taker(arq.worker.Worker):
+    """arq's worker, which also tells that it looks for jobs: the process by `looked_at`, the others through Redis."""
+
+    process: Service
+    reported_at = 0.0
+
+    async def heart_beat(self) -> None:
+        """After each look at the queue."""
+        now = self.process.looked_at = time.monotonic()
+        if now - self.reported_at > jobs.REPORT_SECONDS:
+            self.reported_at = now
+            await jobs.report(self.pool, self.process.name, self.process.settings.instance)
+        await super().heart_beat()
+
+
 def _arq_worker(plan: WorkerSettings, process: Service) -> arq.worker.Worker:
-    return arq.worker.Worker(
+    taker = _Taker(
         [arq.worker.func(_guarded(job, process), name=job.__name__) for job in plan.jobs],
         queue_name=jobs.queue_name(plan.service),
         redis_settings=jobs.redis_settings(process.settings.redis_url.get_secret_value()),
@@ -117,6 +134,8 @@ def _arq_worker(plan: WorkerSettings, process: Service) -> arq.worker.Worker:
         expires_extra_ms=jobs.KEEP_MILLISECONDS,
         log_results=False,
     )
+    taker.process = process
+    return taker
 
 
 def _guarded(job: Job, process: Service) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from fastapi import Depends, Request
 
 from services.auth.domain import context as contexts
 from services.auth.domain import flags as flag_overrides
-from services.auth.domain import people
+from services.auth.domain import people, post
 from services.auth.domain.context import Context
 from services.auth.domain.identity import LocalIdentity
 from services.auth.domain.people import Person
@@ -29,6 +30,9 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
     service.verifier = Verifier(LocalIdentity(context), service.settings.public_url)
     flags.attach(service, lambda: flag_overrides.list_overrides(service.database))
     service.start(count_instances)
+    service.components["limiter"] = context.limiter.describe
+    if context.settings.smtp_url is not None:
+        service.components["letters"] = partial(post.due, service.database)
     try:
         yield
     finally:

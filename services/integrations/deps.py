@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Annotated
 
 from fastapi import Depends
 
 from services.integrations.connector import Connector
+from services.integrations.domain import hooks, sending
 from services.integrations.domain.authorization import Keeper
 from services.integrations.domain.catalog import Catalog
 from services.integrations.domain.outlets import Outlets
@@ -44,7 +46,13 @@ def open_desk(connectors: ModuleType) -> Lifespan:
         if not isinstance(settings, Settings):
             raise TypeError("the integrations service needs its own settings")
         egress = Egress(settings.egress_policy)
-        service.attach(Desk(catalog, settings.key_ring, Outlets(egress)))
+        desk = Desk(catalog, settings.key_ring, Outlets(egress))
+        service.attach(desk)
+        service.components |= {
+            "breakers": desk.outlets.describe,
+            "hook_deliveries": partial(hooks.due, service.database),
+            "webhook_deliveries": partial(sending.due, service.database),
+        }
         try:
             yield
         finally:

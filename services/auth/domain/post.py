@@ -7,14 +7,21 @@ from services.auth.clients.smtp import Postman
 from services.auth.domain import letters
 from services.auth.domain.context import Context
 from services.auth.storage import mail as rows
-from shared import clock, log, metrics
+from services.auth.storage.tables import mail
+from shared import backlog, clock, log, metrics
 from shared.crypto import UnsealError
+from shared.database import Database
 
 BATCH = 20
 LEASE = timedelta(seconds=60)
 MAX_DELAY = 600
 
 _log = log.get(__name__)
+
+
+async def due(database: Database) -> dict[str, Any]:
+    """How many letters wait, and for how long, for `/health/detailed`."""
+    return await backlog.measure(database, mail.c.due_at)
 
 
 async def send_due(context: Context, postman: Postman) -> int:

@@ -12,7 +12,9 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.storage import jobs
-from shared import clock, errors, ids, log
+from services.events.storage.tables import job
+from shared import backlog, clock, errors, ids, log
+from shared.database import Database
 from shared.service import Service
 
 HEARTBEAT_SECONDS = 3.0
@@ -22,6 +24,11 @@ MAX_ATTEMPTS = 20
 KEEP = timedelta(days=30)
 
 _log = log.get(__name__)
+
+
+async def due(database: Database) -> dict[str, Any]:
+    """How much long work waits for a worker, and for how long, for `/health/detailed`."""
+    return await backlog.measure(database, job.c.due_at, job.c.finished_at.is_(None))
 
 
 class LostLease(Exception):  # it is what happened

@@ -13,6 +13,7 @@ from services.events.domain.positions import Position
 from services.events.storage import cursors, log
 from shared import errors
 from shared import log as logs
+from shared.backlog import LATE_SECONDS
 from shared.database import Database
 from shared.service import Service
 
@@ -121,6 +122,20 @@ class Consumer:
                 await cursors.release(session, self.name, token)
         except errors.FloyoError:
             return  # the lease runs out by itself
+
+
+async def describe(database: Database) -> dict[str, Any]:
+    """{status, seconds_behind: {consumer: seconds}, held_by} for `/health/detailed`; `late` beyond LATE_SECONDS.
+
+    `held_by` is the oldest writing transaction of the cluster, in whichever database: no tail reads past it.
+    """
+    behind: dict[str, float] = {}
+    async with database.system() as session:
+        holder = await cursors.holder(session)
+        for consumer, position in (await cursors.standings(session)).items():
+            behind[consumer] = round(await cursors.seconds_behind(session, position), 1)
+    late = max(behind.values(), default=0.0) > LATE_SECONDS
+    return {"status": "late" if late else "ok", "seconds_behind": behind, "held_by": holder}
 
 
 def place(row: Row[Any]) -> Position:

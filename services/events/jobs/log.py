@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
-from services.events.domain import discovery, erasure, housekeeping, signals, stats, triggers, uploads
-from services.events.domain.jobs import Desk
+from services.events.domain import discovery, erasure, housekeeping, signals, stats, tail, triggers, uploads
+from services.events.domain.jobs import Desk, due
 from services.events.domain.signals import Signals
 from services.events.domain.tail import Consumer, Waker
 from shared import errors, jobs, log
@@ -23,6 +24,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
     """Parts of a worker process."""
     service.attach(Signals())
     service.attach(Desk(TASKS))
+    service.components |= {"tail": partial(tail.describe, service.database), "jobs": partial(due, service.database)}
     yield
 
 

@@ -1,6 +1,7 @@
 """Where each consumer of the event log stands, and which process reads for it."""
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -11,6 +12,16 @@ from services.events.storage.tables import cursor
 
 LEASE = timedelta(seconds=10)
 _NOW = sa.func.clock_timestamp()
+
+# What a tail may not yet read counts too: it is what somebody holds back.
+_BEHIND = sa.text("""
+SELECT extract(epoch FROM clock_timestamp() - received_at)::float FROM event
+WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence) ORDER BY epoch, xid, sequence LIMIT 1
+""")
+_HOLDER = sa.text("""
+SELECT datname AS database, application_name AS instance, pid FROM pg_stat_activity
+WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY age(backend_xid) DESC LIMIT 1
+""")
 
 
 async def take(session: AsyncSession, consumer: str) -> tuple[int, Position] | None:
@@ -62,3 +73,15 @@ async def standings(session: AsyncSession) -> dict[str, Position]:
     """Every consumer's position."""
     rows = await session.execute(sa.select(cursor))
     return {row.consumer: Position(row.epoch, row.xid, row.sequence) for row in rows}
+
+
+async def seconds_behind(session: AsyncSession, position: Position) -> float:
+    """How long the first event after a position has been there, 0 when there is none."""
+    found: float | None = await session.scalar(_BEHIND, position._asdict())
+    return found or 0.0
+
+
+async def holder(session: AsyncSession) -> dict[str, Any] | None:
+    """{database, instance, pid} of the oldest transaction of the cluster that writes, or None."""
+    row = (await session.execute(_HOLDER)).mappings().one_or_none()
+    return None if row is None else dict(row)

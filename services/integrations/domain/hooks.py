@@ -17,7 +17,8 @@ from services.integrations.domain import credentials, deliveries, signatures
 from services.integrations.domain.deliveries import Meaning
 from services.integrations.domain.signatures import Delivery
 from services.integrations.storage import hooks as storage
-from shared import clock, errors, ids, log
+from services.integrations.storage.tables import hook_delivery
+from shared import backlog, clock, errors, ids, log
 from shared.crypto import KeyRing, UnsealError
 from shared.database import Database
 from shared.httpclient import Siblings
@@ -186,6 +187,11 @@ async def _post(siblings: Siblings, organization_id: UUID, rows: Sequence[Mappin
         _log.warning("deliveries-not-forwarded", problem=error.slug, count=len(rows))
         return [{"due_at": now + timedelta(seconds=min(2 ** min(row["attempts"], 6), MAX_DELAY))} for row in rows]
     return [{"forwarded_at": now, "event": None, "problem": rejected.get(index)} for index in range(len(rows))]
+
+
+async def due(database: Database) -> dict[str, Any]:
+    """How many deliveries wait to be forwarded, and for how long, for `/health/detailed`."""
+    return await backlog.measure(database, hook_delivery.c.due_at, hook_delivery.c.forwarded_at.is_(None))
 
 
 async def purge(database: Database) -> int:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -52,6 +52,11 @@ class Outlets:
         for breaker in self._breakers.values():
             counts[breaker.state] += 1
         return counts
+
+    async def describe(self) -> dict[str, Any]:
+        """{status, closed, open, half_open}; `open` while a target of anybody is left alone."""
+        counts = self.figures()
+        return {"status": "ok" if counts["closed"] == sum(counts.values()) else "open", **counts}
 
 
 class OrganizationOutlet:

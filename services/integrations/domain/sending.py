@@ -13,7 +13,8 @@ from prometheus_client import Counter
 from services.integrations.domain import webhooks
 from services.integrations.domain.outlets import Outlets
 from services.integrations.storage import webhooks as storage
-from shared import clock, errors
+from services.integrations.storage.tables import webhook_delivery
+from shared import backlog, clock, errors
 from shared.crypto import KeyRing
 from shared.database import Database
 from shared.destinations import WEB
@@ -94,6 +95,11 @@ def _outcome(delivery: Mapping[str, Any], answered: int | None, problem: str | N
         return {**values, "status": "dead"}
     delay = DELAYS[attempts]
     return {**values, "due_at": now + delay * random.uniform(1, 1 + JITTER)}  # noqa: S311  # jitter is no secret
+
+
+async def due(database: Database) -> dict[str, Any]:
+    """How many attempts wait, and for how long, for `/health/detailed`."""
+    return await backlog.measure(database, webhook_delivery.c.due_at, storage.is_waiting())
 
 
 async def purge(database: Database) -> None:

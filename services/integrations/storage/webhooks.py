@@ -97,13 +97,18 @@ async def change_delivery(
     return row
 
 
+def is_waiting() -> sa.ColumnElement[bool]:
+    """Which deliveries are still to be made."""
+    awake = sa.select(webhook.c.id).where(webhook.c.active)
+    return sa.and_(webhook_delivery.c.status == "pending", webhook_delivery.c.webhook_id.in_(awake))
+
+
 async def claim(
     session: AsyncSession, now: datetime, lease: timedelta, *, limit: int, each: int, busy: Sequence[UUID]
 ) -> list[dict[str, Any]]:
     """Due deliveries with their webhooks, at most `each` of one active webhook, none of the busy (system role)."""
     table = webhook_delivery
-    awake = sa.select(webhook.c.id).where(webhook.c.active)
-    is_due = sa.and_(table.c.status == "pending", table.c.due_at <= now, table.c.webhook_id.in_(awake))
+    is_due = sa.and_(table.c.due_at <= now, is_waiting())
     place = sa.func.row_number().over(partition_by=table.c.webhook_id, order_by=table.c.due_at).label("place")
     ranked = sa.select(table.c.id, table.c.due_at, place).where(is_due, table.c.webhook_id.not_in(busy)).subquery()
     chosen = sa.select(ranked.c.id).where(ranked.c.place <= each).order_by(ranked.c.due_at).limit(limit)
