@@ -1,4 +1,4 @@
-"""The command line of the local stack: `python -m infra.local up | down | status | logs | scale | restart`."""
+"""The command line of the local stack: `python -m infra.local up | down | status | logs | scale | restart | …`."""
 
 import argparse
 import json
@@ -81,6 +81,16 @@ def restart(home: Home, options: argparse.Namespace) -> int:
     return _report(client.ask(home, {"command": "restart", "names": options.names}, _say), as_json=False)
 
 
+def stop(home: Home, options: argparse.Namespace) -> int:
+    """Stop single processes and leave them stopped, as an outage does."""
+    return _report(client.ask(home, {"command": "stop", "names": options.names}, _say), as_json=False)
+
+
+def start(home: Home, options: argparse.Namespace) -> int:
+    """Start stopped processes again."""
+    return _report(client.ask(home, {"command": "start", "names": options.names}, _say), as_json=False)
+
+
 def show_logs(home: Home, options: argparse.Namespace) -> int:
     """Print what processes have written."""
     return logs.show(home.logs, options.names, lines=options.lines, follow=options.follow)
@@ -122,7 +132,7 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./taskw", description="The local stack.")
     commands = parser.add_subparsers(required=True)
-    for run in (up, down, status, scale, restart):
+    for run in (up, down, status, scale, restart, stop, start):
         command = commands.add_parser(run.__name__, help=run.__doc__)
         command.set_defaults(run=run)
         if run in (up, status, scale):
@@ -131,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--scale", nargs="+", default=[], metavar="NAME=COUNT", help="how many to start with")
         if run is scale:
             command.add_argument("counts", nargs="+", metavar="NAME=COUNT")
-        if run is restart:
+        if run in (restart, stop, start):
             command.add_argument("names", nargs="+", metavar="NAME")
     command = commands.add_parser("logs", help=show_logs.__doc__)
     command.set_defaults(run=show_logs)

@@ -85,15 +85,33 @@ class Stack:
 
     async def restart(self, names: list[str]) -> list[str]:
         """Restart instances one after the other, or all of a name; changed code is read anew."""
-        chosen = [p for p in self.processes.values() if {p.instance, p.name} & set(names)]
-        if not chosen:
-            raise Refused(f"There is no {' or '.join(names)}. Running: {', '.join(self.processes)}")
         failed = []
+        chosen = self._chosen(names)
         self._renew()
         for process in chosen:
             await process.restart()
             failed += await self._until_ready([process])
         return failed
+
+    async def hold(self, names: list[str]) -> list[str]:
+        """Stop processes and leave them stopped, as an outage does."""
+        await asyncio.gather(*(process.stop() for process in self._chosen(names)))
+        return []
+
+    async def release(self, names: list[str]) -> list[str]:
+        """Start stopped processes again; answers what went wrong, as `start` does."""
+        chosen = self._chosen(names)
+        for process in chosen:
+            if process.state == "stopped":
+                process.begin()
+        return await self._until_ready(chosen)
+
+    def _chosen(self, names: list[str]) -> list[Supervised]:
+        """Processes by instance or by name."""
+        found = [process for process in self.processes.values() if {process.instance, process.name} & set(names)]
+        if not found:
+            raise Refused(f"There is no {' or '.join(names)}. There are: {', '.join(self.processes)}")
+        return found
 
     def _renew(self) -> None:
         """Have a fork server that knows the present code; those of the old one live on until they are restarted."""

@@ -47,6 +47,8 @@ class Supervised:
 
     def begin(self) -> None:
         """Start, and keep running until `stop`."""
+        self.state = "starting"
+        self.failures = 0
         self._task = asyncio.create_task(self._run(), name=self.instance)
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:

@@ -116,6 +116,8 @@ class Supervisor:
         actions: dict[str, Callable[[], Awaitable[list[str]]]] = {
             "scale": lambda: self.stack.scale(request["counts"]),
             "restart": lambda: self.stack.restart(request["names"]),
+            "stop": lambda: self.stack.hold(request["names"]),
+            "start": lambda: self.stack.release(request["names"]),
         }
         return await self._exclusively(actions[command], writer)
 

@@ -121,6 +121,18 @@ def test_restart_changes_the_process_alone(running: OwnStack) -> None:
     assert after["public_port"] == before["public_port"]
 
 
+def test_stopped_process_stays_down_until_started(running: OwnStack) -> None:
+    assert running.run("stop", "valkey", INSTANCE).returncode == 0
+    stopped = running.processes()
+    assert {stopped[name]["state"] for name in ("valkey", INSTANCE)} == {"stopped"}
+    assert {stopped[name]["pid"] for name in ("valkey", INSTANCE)} == {None}
+    wait_for(lambda: running.answer() == 503)
+    assert running.run("start", "valkey", INSTANCE).returncode == 0
+    assert running.processes()["valkey"]["state"] == "ready"
+    assert running.answer() == 401
+    assert "There are: " in running.run("stop", "nothing").stderr
+
+
 def test_logs_name_their_process(running: OwnStack) -> None:
     result = running.run("logs", "-n", "500", INSTANCE)
     assert result.returncode == 0
