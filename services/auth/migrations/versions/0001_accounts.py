@@ -37,6 +37,7 @@ def upgrade() -> None:
     create_doors()
     create_sessions()
     create_records()
+    create_log_and_flags()
     create_boxes()
     grant_people()
     grant_rest()
@@ -180,6 +181,9 @@ def create_records() -> None:
         _moment("expires_at"),
     )
     op.create_index(op.f("ix_mail_due_at"), "mail", ["due_at"])
+
+
+def create_log_and_flags() -> None:
     op.create_table(
         "audit_entry",
         _id(),
