@@ -134,7 +134,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/approvals/{approval_id}": {"decision": "approve"},
     "PATCH /api/v1/integrations/{integration_id}": {"name": "taken over"},
     "POST /api/v1/integrations/{integration_id}/actions/{action}": {"input": {}},
-    "POST /api/v1/integrations/{integration_id}/authorize": {"redirect_uri": "https://app.example.com/oauth/callback"},
+    "POST /api/v1/integrations/{integration_id}/authorize": {"redirect_uri": "{gateway}/oauth/callback"},
     "POST /api/v1/integrations/{integration_id}/authorize/complete": {"state": "s" * 43, "code": "c"},
     "PATCH /api/v1/webhooks/{webhook_id}": {"url": "https://example.com/other"},
 }
@@ -159,7 +159,8 @@ def test_b23_foreign_object(operation: Operation, objects: dict[str, str], stran
     name = f"{operation.method} {operation.path}"
     options: dict[str, Any] = {"params": QUERIES.get(name)}
     if operation.method in {"POST", "PUT", "PATCH"}:
-        options["json"] = BODIES.get(name, {})
+        body = json.dumps(BODIES.get(name, {})).replace("{gateway}", stranger.stack.gateway)
+        options["json"] = json.loads(body)
     answers = []
     for ids in (objects, {}):
         path = operation.path.removeprefix("/api/v1")
