@@ -16,12 +16,15 @@ MAX_LOG_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Plan:
-    """How one forked process is made: what it calls, with which variables, on which ports."""
+    """How one forked process is made: what it calls, with which variables, on which ports.
+
+    The variables are asked for at each start, so that a restart brings rotated secrets into force.
+    """
 
     instance: str
     target: str
     arguments: Sequence[Any]
-    environment: Mapping[str, str]
+    environment: Callable[[], Mapping[str, str]]
     log: Path
     reservations: Sequence[Reservation]
 
@@ -31,7 +34,7 @@ class Plan:
         listeners = [reservation.listener() for reservation in self.reservations]
         try:
             descriptors = [output, *(listener.fileno() for listener in listeners)]
-            return await forks.start(self.instance, self.target, self.arguments, self.environment, descriptors)
+            return await forks.start(self.instance, self.target, self.arguments, self.environment(), descriptors)
         finally:
             os.close(output)
             for listener in listeners:

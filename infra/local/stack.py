@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from infra.local import discovery, environment, gateway, ports, postgres, valkey
@@ -175,7 +176,8 @@ class Stack:
 
     def _start_mail(self) -> None:
         arguments = [str(self.home.mail)]
-        plan = Plan("mail", "infra.local.mail:serve", arguments, {}, self.home.logs / "mail.log", [self._held["mail"]])
+        log = self.home.logs / "mail.log"
+        plan = Plan("mail", "infra.local.mail:serve", arguments, dict, log, [self._held["mail"]])
         self._fork("mail", plan, greeting_probe(self._held["mail"].port, b"220"), None, self._held["mail"].port)
 
     def _add(self, name: str, count: int) -> None:
@@ -190,7 +192,8 @@ class Stack:
         reservations = self._reservations[instance] = [Reservation() for _ in range(1 if worker else 2)]
         plan = Plan(
             instance, "shared.worker:work" if worker else "shared.server:serve", [service],
-            self._environment.of(service, instance, worker=worker), self.home.logs / f"{instance}.log", reservations,
+            partial(self._environment.of, service, instance, worker=worker), self.home.logs / f"{instance}.log",
+            reservations,
         )  # fmt: skip
         public, internal = (None if worker else reservations[0].port), reservations[-1].port
         self._fork(name, plan, http_probe(public or internal, "/health/readiness"), public, internal)
@@ -226,7 +229,8 @@ class Stack:
                 for name, status in zip(names, results, strict=True) if status}  # fmt: skip
 
     async def _run(self, function: str, *arguments: Any) -> int:
-        plan = Plan("migrate", f"infra.local.migrations:{function}", arguments, {}, self.home.logs / "migrate.log", [])
+        log = self.home.logs / "migrate.log"
+        plan = Plan("migrate", f"infra.local.migrations:{function}", arguments, dict, log, [])
         return await (await plan.launch(self._forks)).ended
 
     async def _until_ready(self, processes: Sequence[Supervised]) -> list[str]:

@@ -35,7 +35,8 @@ async def forks(children: Children, tmp_path_factory: pytest.TempPathFactory) ->
 
 def plan(folder: Path, function: str, *reservations: Reservation) -> Plan:
     facts = str(folder / "facts")
-    return Plan("child", f"{CALLS}:{function}", [facts], {"COLOUR": "green"}, folder / "child.log", reservations)
+    log = folder / "child.log"
+    return Plan("child", f"{CALLS}:{function}", [facts], lambda: {"COLOUR": "green"}, log, reservations)
 
 
 async def test_no_thread_is_lost_by_forking(forks: Forks) -> None:
