@@ -2,18 +2,18 @@
 
 import collections
 import tracemalloc
-from pathlib import Path
 
 import pytest
 
 from client.importers import open_source
 from client.importers.drafts import Event, Fault
+from tests.fixtures.samples import ABSENT, sample_root
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+DATA = sample_root()
 # A hundred thousand events take too long for the tests that run at every turn.
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(not DATA.is_dir(), reason="needs the folder shared/data beside the repository"),
+    pytest.mark.skipif(not DATA.is_dir(), reason=ABSENT),
 ]
 
 

@@ -1,19 +1,19 @@
 """CloudEvents: the published cases, sent as they stand and read back."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.events.processes import Tenant
+from tests.fixtures.samples import absent, sample_root
 
-CASES = Path(__file__).resolve().parents[2].parent / "shared/data/webhooks/cloudevents_cases.json"
+CASES = sample_root() / "webhooks" / "cloudevents_cases.json"
 
 
 def _cases() -> list[Any]:
     if not CASES.exists():
-        return [pytest.param(None, marks=pytest.mark.skip(reason="the folder of third-party cases is absent"))]
+        return [absent(None)]
     return [pytest.param(case, id=case["id"]) for case in json.loads(CASES.read_text())["http"]]
 
 

@@ -14,7 +14,7 @@ from services.integrations.domain import deliveries, hooks
 from services.integrations.domain.signatures import Delivery
 from services.integrations.storage.tables import hook_delivery
 from shared.service import Service
-from tests.fixtures.samples import sample_folder
+from tests.fixtures.samples import ABSENT, sample_folder
 from tests.integrations.conftest import Enter, Events, Person
 from tests.integrations.test_signatures import SECRET, signed
 
@@ -204,7 +204,7 @@ def test_what_deliveries_say(
 def test_published_payloads_are_understood(scheme: str) -> None:
     folder = sample_folder("webhooks")
     if folder is None:
-        pytest.skip("the folder of published payloads is absent")
+        pytest.skip(ABSENT)
     files = sorted((folder / scheme).glob("*.json"))
     assert files
     for file in files:
