@@ -1,5 +1,6 @@
 """Posting events: one by one, in batches, again, and wrongly."""
 
+import asyncio
 import gzip
 import json
 from typing import Any
@@ -156,3 +157,10 @@ async def test_siblings_append_for_an_organisation(tenant: Tenant, service_event
         refused = await client.post(path, json=body, headers=sibling_headers("auth", "POST", path))
         assert refused.status_code == 403
         assert (await client.post(path, json=body)).status_code == 401
+
+
+async def test_a_hundred_at_once_with_one_key_are_one_event_and_one_answer(tenant: Tenant) -> None:
+    answers = await asyncio.gather(*(tenant.post(EVENT, **{"Idempotency-Key": "at once"}) for _ in range(100)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert len((await tenant.client.get("/api/v1/events")).json()["items"]) == 1

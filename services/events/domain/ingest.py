@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.domain import filters, partitions, signals
+from services.events.domain import filters, partitions, signals, turns
 from services.events.domain.batches import Outcome
 from services.events.domain.drafts import Draft
 from services.events.domain.signals import Signals
@@ -33,7 +33,8 @@ class Request:
 
 async def post(database: Database, sender: Signals, request: Request, draft: Draft) -> Answer:
     """Appends one event: 201 {id, position}, 200 with `duplicate` or `filtered`; the effect is committed on return."""
-    async with database.session(request.organization_id) as session:
+    turn = turns.in_turn(request.organization_id, "POST /events", request.key)
+    async with turn, database.session(request.organization_id) as session:
 
         async def produce() -> tuple[int, Any]:
             appended = (await append(session, [draft]))[0]
@@ -56,7 +57,8 @@ async def post_batch(
     database: Database, sender: Signals, request: Request, items: Sequence[bytes], read: Read
 ) -> Answer:
     """Appends the good items and says why the others are not: 200 {accepted, duplicates, rejected}."""
-    async with database.session(request.organization_id) as session:
+    turn = turns.in_turn(request.organization_id, "POST /events/batch", request.key)
+    async with turn, database.session(request.organization_id) as session:
 
         async def produce() -> tuple[int, Any]:
             outcome = Outcome()
