@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 import sqlalchemy
 from asyncpg import exceptions
 from sqlalchemy import event
@@ -160,6 +161,8 @@ def _engine(url: str, pool_size: int, instance: str) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT,
         pool_use_lifo=True,
+        hide_parameters=True,  # what people store does not belong in logs
+        json_deserializer=orjson.loads,  # 1e30 comes back with all its zeros, which is no integer that we could write
         connect_args={
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": COMMAND_TIMEOUT,

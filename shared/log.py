@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from shared import tracing
 
@@ -25,7 +26,8 @@ def configure(service: str, instance: str, level: str = "INFO") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_origin(service, instance),
-            structlog.processors.dict_tracebacks,
+            # Without locals: they hold headers, bodies and passwords.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             redact,
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],

@@ -42,7 +42,7 @@ class DeactivateIn(Strict):
 class RollbackIn(Strict):
     """The version to go back to."""
 
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=2**31 - 1)
 
 
 class Change(BaseModel):
