@@ -14,6 +14,7 @@ import uvicorn
 
 from shared import log, service, settings
 from shared.service import Service
+from shared.testing import faults
 
 KEEP_ALIVE = 120
 GRACE_SECONDS = 25
@@ -34,8 +35,9 @@ class _Server(uvicorn.Server):
 def serve(name: str, public: socket.socket, internal: socket.socket) -> int:
     """Answers on two bound sockets until SIGTERM; returns the exit status (2 when the settings refuse)."""
     try:
+        faults.check()
         config = settings.load(settings_class(name))
-    except settings.SettingsError as error:
+    except (faults.FaultsRefused, settings.SettingsError) as error:
         sys.stderr.write(f"{name} refuses to start:\n{error}\n")
         return 2
     log.configure(name, config.instance)

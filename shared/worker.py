@@ -17,6 +17,7 @@ import uvicorn
 
 from shared import jobs, log, metrics, server, service, settings, tracing, webapp
 from shared.service import Lifespan, Loop, Service
+from shared.testing import faults
 
 MAX_JOBS = 100
 POLL_SECONDS = 0.02
@@ -43,8 +44,9 @@ class WorkerSettings:
 def work(name: str, internal: socket.socket) -> int:
     """Works until SIGTERM; returns the exit status (2 when the settings refuse)."""
     try:
+        faults.check()
         config = settings.load(server.settings_class(name))
-    except settings.SettingsError as error:
+    except (faults.FaultsRefused, settings.SettingsError) as error:
         sys.stderr.write(f"{name}-worker refuses to start:\n{error}\n")
         return 2
     log.configure(f"{name}-worker", config.instance)
