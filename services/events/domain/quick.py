@@ -18,7 +18,7 @@ from shared import errors, ids
 
 MAX_BRACKETS = 60
 # Escapes may hide U+0000, surrogates or the name of a field; long numbers and exponents may be out of range.
-_DOUBTFUL = re.compile(rb"\\u|[0-9]{16}|[0-9.][eE][+-]?[0-9]{3}|\x00")
+_DOUBTFUL = re.compile(rb"\\u|\x00|[:,\[]\s*-?(?:[0-9]*\.?[0-9]{16}|[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{3})")
 _FIELDS = ("source", "type", "id", "actor", "subject", "time", "data")
 _QUOTED = tuple((name, f'"{name}"'.encode()) for name in _FIELDS)
 
