@@ -97,3 +97,19 @@ async def test_an_ill_target_is_left_alone(ask: Ask, canary: Canary) -> None:
     assert (refused.status_code, refused.json()["retryable"]) == (503, True)
     assert 1 <= int(refused.headers["Retry-After"]) <= 10
     assert (await ask("/internal/http", {**body, "organization_id": str(ids.new())})).status_code == 424
+
+
+async def test_a_hanging_target_is_left_alone(ask: Ask, admin: Person, canary: Canary) -> None:
+    """Actions that run out of time count against their target as requests do."""
+    made = await admin.create("http", {"base_url": canary.url}, {})
+    canary.hanging_seconds = 5
+    body = {
+        "organization_id": str(admin.organization_id), "integration": made["id"], "action": "request",
+        "input": {}, "timeout_seconds": 0.2,
+    }  # fmt: skip
+    for _ in range(5):
+        answer = await ask("/internal/actions", body)
+        assert (answer.status_code, answer.json()["type"]) == (424, "urn:floyo:problem:timeout")
+    refused = await ask("/internal/actions", body)
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:floyo:problem:circuit-open")
+    assert canary.connections == 5

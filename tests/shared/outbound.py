@@ -15,6 +15,7 @@ class Canary:
         self.requests: list[bytes] = []
         self.answers: list[bytes] = []
         self.endless: bytes | None = None
+        self.hanging_seconds = 0.0
         self.port = 0
         self._server: asyncio.Server | None = None
 
@@ -30,6 +31,7 @@ class Canary:
         self.connections += 1
         try:
             self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+            await asyncio.sleep(self.hanging_seconds)
             writer.write(self.answers.pop(0) if self.answers else http(b"canary"))
             await writer.drain()
             while self.endless:

@@ -12,6 +12,8 @@ from services.integrations.domain.outlets import OrganizationOutlet
 from shared import errors
 from shared.egress import MAX_SECONDS, TargetFailed
 
+GRACE_SECONDS = 1.0
+
 
 async def perform(
     known: Catalog,
@@ -83,9 +85,12 @@ def _call(
 
 
 async def _bounded(work: Any, seconds: float) -> Any:
-    """Connectors of other protocols need not count the seconds themselves."""
+    """Connectors of other protocols need not count the seconds themselves.
+
+    Calls through an outlet count them too and must end first, or the breaker would see a cancellation, not a failure.
+    """
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds + GRACE_SECONDS):
             return await work
     except TimeoutError as error:
         raise TargetFailed("timeout", "The target did not answer in time.", retryable=True) from error
