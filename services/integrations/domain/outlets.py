@@ -2,15 +2,18 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from aiobreaker.state import CircuitBreakerError
 from prometheus_client import Counter
 
-from shared import log
+from shared import errors, log
 from shared.breaker import Breaker, State
 from shared.destinations import Ports, parse_url
 from shared.egress import Egress, Response, Socket
+from shared.testing import faults
 
 T = TypeVar("T")
 FAIL_MAX: Final = 5
@@ -39,7 +42,8 @@ class Outlets:
         name = f"{organization_id}/{host}:{port}"
         found = self._breakers.get(name)
         if found is None:
-            found = Breaker(name, fail_max=FAIL_MAX, reset=self._reset, timeout=timeout + _SLACK, observer=_report)
+            kind = _BareBreaker if faults.active("bare-breaker") else Breaker
+            found = kind(name, fail_max=FAIL_MAX, reset=self._reset, timeout=timeout + _SLACK, observer=_report)
             self._breakers[name] = found
             if len(self._breakers) > _KEPT:
                 self._breakers.popitem(last=False)
@@ -114,6 +118,20 @@ class OrganizationOutlet:
 
     async def _guarded(self, host: str, port: int, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         return await self._outlets.breaker(self._organization_id, host, port, seconds).call(work)
+
+
+class _BareBreaker(Breaker):
+    """aiobreaker by itself: the negative control of the chaos test `breaker`."""
+
+    async def call(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Any number of probes, and a time that depends on the zone."""
+        self._inner.timeout_duration = timedelta(seconds=self._reset)
+        try:
+            result: T = await self._inner.call_async(work)
+        except CircuitBreakerError as refused:
+            seconds = int(refused.time_remaining.total_seconds())
+            raise errors.Unavailable("circuit-open", "The target keeps failing.", retry_after=seconds) from None
+        return result
 
 
 def _report(name: str, before: State, after: State) -> None:
