@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from services.workflows.deps import open_waiters
 from services.workflows.internal_routes import workflows as internal_workflows
+from services.workflows.internal_routes.messages import HANDLERS
 from services.workflows.routes import approvals, runs, versions, workflows
 from services.workflows.settings import Settings
 from services.workflows.storage.tables import inbox
@@ -20,5 +21,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def create_internal_app(settings: Settings | None = None) -> FastAPI:
     """What siblings and probes reach."""
-    routers = [internal_workflows.router, inboxes.router(inbox, {})]
+    routers = [internal_workflows.router, inboxes.router(inbox, HANDLERS)]
     return webapp.internal_app("workflows", routers, settings or load(Settings))

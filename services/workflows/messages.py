@@ -1,10 +1,10 @@
-"""Messages that the workflows service publishes."""
+"""Messages that the workflows service publishes, and those of siblings that it reads."""
 
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from shared.messages import Message
+from shared.messages import Message, Reading
 
 
 class TriggerChanged(Message):
@@ -23,3 +23,50 @@ class TriggerChanged(Message):
     changed_at: datetime
     active: bool
     match: dict[str, Any]
+
+
+class RunFinished(Message):
+    """A run has ended: `status` is succeeded, failed or cancelled, `error` {type, detail, step} of a failed one.
+
+    Published for organisations that have somebody to tell; written in SQL by `storage/news.py`.
+    """
+
+    type: ClassVar[str] = "workflow.run_finished"
+
+    organization_id: UUID
+    run_id: UUID
+    workflow_id: UUID
+    workflow_version: int
+    status: str
+    error: dict[str, Any] | None
+    dry_run: bool
+    started_at: datetime | None
+    finished_at: datetime
+
+
+class ApprovalRequested(Message):
+    """A run waits for people: `required` of `approvers` (user ids and roles; empty means whoever may approve)."""
+
+    type: ClassVar[str] = "approval.requested"
+
+    organization_id: UUID
+    approval_id: UUID
+    run_id: UUID
+    workflow_id: UUID
+    step: str
+    approvers: list[str]
+    required: int
+    expires_at: datetime
+
+
+class UserDeleted(Reading):
+    """A person is gone; the organisations live on."""
+
+    user_id: UUID
+    organization_ids: list[UUID]
+
+
+class OrganizationDeleted(Reading):
+    """An organisation is gone, and everything of it must go."""
+
+    organization_id: UUID

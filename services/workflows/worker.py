@@ -1,6 +1,6 @@
 """The worker of the workflows service: wiring only."""
 
-from services.workflows.jobs import runs
+from services.workflows.jobs import audience, erasure, runs
 from services.workflows.storage.tables import outbox
 from shared.outbox import Relay
 from shared.worker import WorkerSettings
@@ -12,6 +12,15 @@ def create_worker() -> WorkerSettings:
     return WorkerSettings(
         service="workflows",
         jobs=(runs.advance_due,),
-        loops=(runs.keep_leases, runs.sweep, runs.fire_timers, runs.let_go, runs.purge, relay.relay),
+        loops=(
+            runs.keep_leases,
+            runs.sweep,
+            runs.fire_timers,
+            runs.let_go,
+            runs.purge,
+            audience.follow,
+            erasure.erase,
+            relay.relay,
+        ),
         lifespan=runs.open_engine,
     )

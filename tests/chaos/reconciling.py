@@ -33,10 +33,12 @@ async def reconcile(
     wanted = {(run, step) for run in accepted for step in steps}
     missing = [pair for pair in wanted if performed.get(pair, 0) == 0]
     doubled = [pair for pair in wanted if performed.get(pair, 0) > 1]
+    told = await stand.rows("workflows", "SELECT DISTINCT error::text FROM run WHERE error IS NOT NULL LIMIT 3")
     spent = (await stand.rows("workflows", "SELECT count(*) FROM run_step WHERE attempts > 1"))[0][0]
     faults = [
         f"{len(lost)} accepted runs are lost" if lost else "",
         f"{len(bad)} runs have not succeeded, such as {bad[0]} ({ended[bad[0]]})" if bad else "",
+        f"the errors: {[row['error'] for row in told]}" if bad else "",
         f"{len(missing)} effects are missing" if missing else "",
         f"{len(doubled)} effects happened twice" if doubled else "",
         f"{spent} steps spent an attempt" if spent and not may_retry else "",

@@ -23,6 +23,13 @@ CREATE TABLE public.approval_decision (
     comment text,
     decided_at timestamp with time zone NOT NULL
 );
+CREATE TABLE public.audience (
+    organization_id uuid NOT NULL
+);
+CREATE TABLE public.erasure (
+    organization_id uuid NOT NULL,
+    asked_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.firing (
     trigger_id uuid NOT NULL,
     slot text NOT NULL,
@@ -81,6 +88,7 @@ CREATE TABLE public.run (
     trace_id text NOT NULL,
     start_key text,
     concurrency_key text,
+    concurrency_limit integer,
     held boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     started_at timestamp with time zone,
@@ -117,7 +125,8 @@ CREATE TABLE public.trigger (
     active boolean NOT NULL,
     revision integer NOT NULL,
     anchored_at timestamp with time zone NOT NULL,
-    next_at timestamp with time zone
+    next_at timestamp with time zone,
+    state jsonb
 );
 CREATE TABLE public.workflow (
     id uuid NOT NULL,
@@ -145,6 +154,10 @@ ALTER TABLE ONLY public.approval
     ADD CONSTRAINT pk_approval PRIMARY KEY (id);
 ALTER TABLE ONLY public.approval_decision
     ADD CONSTRAINT pk_approval_decision PRIMARY KEY (approval_id, decided_by);
+ALTER TABLE ONLY public.audience
+    ADD CONSTRAINT pk_audience PRIMARY KEY (organization_id);
+ALTER TABLE ONLY public.erasure
+    ADD CONSTRAINT pk_erasure PRIMARY KEY (organization_id);
 ALTER TABLE ONLY public.firing
     ADD CONSTRAINT pk_firing PRIMARY KEY (trigger_id, slot);
 ALTER TABLE ONLY public.idempotency_key
@@ -179,6 +192,7 @@ CREATE INDEX ix_outbox_undelivered ON public.outbox USING btree (recipient, key,
 CREATE INDEX ix_run_concurrency ON public.run USING btree (workflow_id, concurrency_key, id) WHERE ((concurrency_key IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX ix_run_due ON public.run USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX ix_run_due_fairly ON public.run USING btree (organization_id, due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX ix_run_held ON public.run USING btree (workflow_id, concurrency_key) WHERE held;
 CREATE INDEX ix_run_listed ON public.run USING btree (organization_id, id);
 CREATE INDEX ix_run_of_workflow ON public.run USING btree (workflow_id, id);
 CREATE INDEX ix_trigger_next ON public.trigger USING btree (next_at) WHERE (next_at IS NOT NULL);
@@ -191,12 +205,16 @@ ALTER TABLE ONLY public.workflow_version
     ADD CONSTRAINT fk_workflow_version_workflow_id FOREIGN KEY (workflow_id) REFERENCES public.workflow(id);
 ALTER TABLE public.approval ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.approval_decision ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.audience ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.erasure ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.firing ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.idempotency_key ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.run_step ENABLE ROW LEVEL SECURITY;
 CREATE POLICY system ON public.approval TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.approval_decision TO workflows_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.audience TO workflows_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.erasure TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.firing TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.idempotency_key TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.run TO workflows_system USING (true) WITH CHECK (true);
@@ -206,6 +224,8 @@ CREATE POLICY system ON public.workflow TO workflows_system USING (true) WITH CH
 CREATE POLICY system ON public.workflow_version TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY tenant ON public.approval TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.approval_decision TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
+CREATE POLICY tenant ON public.audience TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
+CREATE POLICY tenant ON public.erasure TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.firing TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.idempotency_key TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.run TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
@@ -224,6 +244,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.approval TO workflows_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.approval TO workflows_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.approval_decision TO workflows_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.approval_decision TO workflows_system;
+GRANT SELECT ON TABLE public.audience TO workflows_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.audience TO workflows_system;
+GRANT SELECT ON TABLE public.erasure TO workflows_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.erasure TO workflows_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.firing TO workflows_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.firing TO workflows_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_key TO workflows_api;

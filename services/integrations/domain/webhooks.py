@@ -93,6 +93,11 @@ async def publish(session: AsyncSession, organization_id: UUID, kind: str, data:
     await storage.add_deliveries(session, [_delivery(organization_id, webhook, kind, data) for webhook in listening])
 
 
+async def audience(session: AsyncSession, kind: str, after: UUID | None, limit: int) -> list[UUID]:
+    """Organisations with a webhook that wants the type, by id."""
+    return list(await storage.audience(session, kind, after, limit))
+
+
 async def try_out(session: AsyncSession, organization_id: UUID, webhook_id: UUID) -> UUID:
     """A delivery of type `floyo.test`, whatever the webhook wants; its id."""
     await get(session, organization_id, webhook_id)

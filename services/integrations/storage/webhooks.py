@@ -57,9 +57,19 @@ async def delete_organization(session: AsyncSession, organization_id: UUID) -> N
 
 async def listening(session: AsyncSession, organization_id: UUID, kind: str) -> Sequence[UUID]:
     """Active webhooks that want a type; no types are all types."""
-    wants = sa.or_(sa.func.cardinality(webhook.c.types) == 0, sa.literal(kind) == sa.func.any(webhook.c.types))
-    statement = sa.select(webhook.c.id).filter_by(organization_id=organization_id, active=True).where(wants)
+    statement = sa.select(webhook.c.id).filter_by(organization_id=organization_id, active=True).where(_wants(kind))
     return (await session.execute(statement)).scalars().all()
+
+
+async def audience(session: AsyncSession, kind: str, after: UUID | None, limit: int) -> Sequence[UUID]:
+    """Organisations with an active webhook that wants a type, by id."""
+    statement = sa.select(webhook.c.organization_id).filter_by(active=True).where(_wants(kind)).distinct()
+    statement = statement if after is None else statement.where(webhook.c.organization_id > after)
+    return (await session.execute(statement.order_by(webhook.c.organization_id).limit(limit))).scalars().all()
+
+
+def _wants(kind: str) -> "sa.ColumnElement[bool]":
+    return sa.or_(sa.func.cardinality(webhook.c.types) == 0, sa.literal(kind) == sa.func.any(webhook.c.types))
 
 
 async def add_deliveries(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:

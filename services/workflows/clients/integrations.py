@@ -38,3 +38,15 @@ async def exists(siblings: Siblings, organization_id: UUID, integration: UUID, a
     except errors.Remote as problem:
         return problem.status != 404
     return True
+
+
+async def audience(siblings: Siblings, kind: str) -> set[UUID]:
+    """The organisations with a webhook that wants messages of a type."""
+    found: set[UUID] = set()
+    after = ""
+    while True:
+        page = await siblings.call("integrations", "GET", f"/internal/audiences/{kind}{after}")
+        found |= {UUID(item) for item in page["items"]}
+        if page["next"] is None:
+            return found
+        after = f"?after={page['next']}"

@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from services.workflows.clients import events
 from services.workflows.domain import reading, runs
 from services.workflows.domain.definition import Definition
+from services.workflows.messages import ApprovalRequested
 from services.workflows.step import Context
-from services.workflows.storage import approvals, workflows
+from services.workflows.storage import approvals, tables, workflows
 from services.workflows.storage import runs as stored
-from shared import clock, errors, ids
+from shared import clock, errors, ids, outbox
 from shared.database import Database
 from shared.httpclient import Siblings
 
@@ -82,7 +85,23 @@ class Platform:
             "created_at": clock.now(),
         }
         async with self._database.session(context.organization_id) as session:
-            found = await approvals.open_or_find(session, values)
+            found, opened = await approvals.open_or_find(session, values)
+            if opened:
+                await _tell(session, found)
             decided = await approvals.decisions(session, found.id)
         made = [{"by": row.decided_by, "decision": row.decision, "comment": row.comment} for row in decided]
         return {"id": str(found.id), "status": found.status, "decisions": made}
+
+
+async def _tell(session: AsyncSession, approval: Any) -> None:
+    message = ApprovalRequested(
+        organization_id=approval.organization_id,
+        approval_id=approval.id,
+        run_id=approval.run_id,
+        workflow_id=approval.workflow_id,
+        step=approval.key,
+        approvers=approval.approvers,
+        required=approval.required,
+        expires_at=approval.expires_at,
+    )
+    await outbox.add(session, tables.outbox, message, to=("integrations",), key=str(approval.id))

@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workflows.storage.tables import approval, approval_decision, run, run_step
 
 
-async def open_or_find(session: AsyncSession, values: dict[str, Any]) -> Any:
-    """The approval of one step of one run, made when it is first asked for."""
+async def open_or_find(session: AsyncSession, values: dict[str, Any]) -> tuple[Any, bool]:
+    """The approval of one step of one run, made when it is first asked for; True when that was now."""
     statement = (
         insert(approval).values(status="open", **values).on_conflict_do_nothing(index_elements=["run_id", "key"])
     )
-    await session.execute(statement)
+    opened = (await session.execute(statement.returning(approval.c.id))).first() is not None
     found = sa.select(approval).where(approval.c.run_id == values["run_id"], approval.c.key == values["key"])
-    return (await session.execute(found)).one()
+    return (await session.execute(found)).one(), opened
 
 
 async def decisions(session: AsyncSession, approval_id: UUID) -> list[Any]:

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workflows.storage import news
 from shared.testing import faults
 
 # The fencing token: what a worker hands in counts only while the run is still its own.
@@ -27,12 +28,12 @@ _STATEMENT = """
                lease_owner = CASE WHEN given.status = 'running' THEN run.lease_owner END,
                finished_at = CASE WHEN given.status NOT IN ('running', 'waiting') THEN clock_timestamp() END
           FROM given WHERE run.id = given.id AND {held}
-        RETURNING run.id, run.organization_id
+        RETURNING {columns}
     ), written AS (
         INSERT INTO run_step (run_id, key, organization_id, step_id, type, status, attempts, started_at, finished_at,
                               due_at, input, output, error, state)
-        SELECT run_id, key, held.organization_id, step_id, type, status, attempts, started_at, finished_at,
-               due_at, input, output, error, state
+        SELECT run_id, key, held.organization_id, step_id, type, step.status, attempts, step.started_at,
+               step.finished_at, due_at, input, output, step.error, state
           FROM json_to_recordset(CAST(:steps AS json)) AS step (
                    run_id uuid, key text, step_id text, type text, status text, attempts int, started_at timestamptz,
                    finished_at timestamptz, due_at timestamptz, input json, output json, error json, state json)
@@ -41,10 +42,16 @@ _STATEMENT = """
             status = excluded.status, attempts = excluded.attempts, started_at = excluded.started_at,
             finished_at = excluded.finished_at, due_at = excluded.due_at, input = excluded.input,
             output = excluded.output, error = excluded.error, state = excluded.state
-    )
+    ), told AS ({publish})
     SELECT id FROM held
 """
-_WRITE = text(_STATEMENT.format(held="true" if faults.active("token-unchecked") else _HELD))
+_WRITE = text(
+    _STATEMENT.format(
+        held="true" if faults.active("token-unchecked") else _HELD,
+        columns=", ".join(f"run.{name}" for name in news.COLUMNS.split(", ")),
+        publish=news.PUBLISH.format(ended="held"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

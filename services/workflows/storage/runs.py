@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workflows.storage import news
 from services.workflows.storage.tables import run, run_step
 
 UNFINISHED = ("queued", "running", "waiting")
@@ -95,6 +96,7 @@ async def cancel(session: AsyncSession, organization_id: UUID, condition: "sa.Co
             .where(run_step.c.run_id.in_(ended), run_step.c.status.in_(("pending", "running", "waiting")))
             .values(status="cancelled", due_at=None, finished_at=sa.func.clock_timestamp())
         )
+        await news.publish(session, ended)
     return ended
 
 

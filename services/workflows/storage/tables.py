@@ -162,6 +162,15 @@ approval_decision = sa.Table(
     _moment("decided_at", nullable=False),
 )
 
+audience = sa.Table("audience", metadata, sa.Column("organization_id", sa.Uuid, primary_key=True))
+
+erasure = sa.Table(
+    "erasure",
+    metadata,
+    sa.Column("organization_id", sa.Uuid, primary_key=True),
+    _moment("asked_at", nullable=False),
+)
+
 idempotency_key = idempotency_table(metadata)
 outbox = outbox_table(metadata)
 inbox = inbox_table(metadata)
