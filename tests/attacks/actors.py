@@ -17,6 +17,7 @@ import jwt
 from infra.local.home import ROOT
 from tests.fixtures.stack import Stack
 
+RENEW_SECONDS = 60
 PASSWORD = "correct horse battery staple"
 # One route of each service that any member may read.
 READABLE = {"auth": "/users/me", "events": "/events", "workflows": "/workflows", "integrations": "/integrations"}
@@ -65,6 +66,9 @@ class Actor:
 
     def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """One request, whatever the answer."""
+        if self.pair and self.token == self.pair["access_token"] and self.claims["exp"] - time.time() < RENEW_SECONDS:
+            self.token = None
+            self._take(self.ok("POST", "/auth/refresh", json={"refresh_token": self.pair["refresh_token"]}))
         headers = {"Authorization": f"Bearer {self.token}"} if self.token is not None else {}
         url = f"{self.stack.gateway}/api/v1{path}"
         return self.http.request(method, url, headers={**headers, **options.pop("headers", {})}, **options)

@@ -16,7 +16,7 @@ from services.auth.clients.smtp import Postman
 from services.auth.domain import post
 from services.auth.domain.context import Context
 from services.auth.settings import Settings
-from shared import crypto, service
+from shared import crypto, server, service
 from shared.service import Service
 
 PASSWORD = "correct horse battery staple"
@@ -90,6 +90,7 @@ async def running(settings: Settings, mailbox: Mailbox) -> AsyncIterator[Process
         _client(public, "http://floyo.example:8080/api/v1") as outside,
         _client(internal, "http://internal") as inside,
     ):
+        held.start(server.follow_revocations)
         yield Process(held, outside, inside, mailbox, postman)
 
 

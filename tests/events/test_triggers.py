@@ -87,4 +87,4 @@ def test_globs_and_exact_names() -> None:
     ]  # fmt: skip
     for match, wanted in cases:
         named = dict.fromkeys(subscriptions.FIELDS) | match
-        assert subscriptions.wants(type("Named", (), named), draft) is wanted, match
+        assert subscriptions.fits(type("Named", (), named), draft) is wanted, match

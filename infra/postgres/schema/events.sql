@@ -1,4 +1,17 @@
 -- Generated from the migrations by `./taskw schema:write`; compared in `./taskw check`. Never edit, never run.
+CREATE FUNCTION public.begin_epoch() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO log_epoch (epoch, system_identifier, begun_at)
+    SELECT last.epoch + 1, cluster.system_identifier, now()
+    FROM pg_control_system() AS cluster,
+         (SELECT epoch, system_identifier FROM log_epoch ORDER BY epoch DESC LIMIT 1) AS last
+    WHERE last.system_identifier <> cluster.system_identifier
+    ON CONFLICT DO NOTHING;
+    RETURN (SELECT max(epoch) FROM log_epoch);
+END $$;
 CREATE FUNCTION public.drop_event_partition(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -184,6 +197,7 @@ CREATE TABLE public.subscription (
     type text,
     subject text,
     active boolean NOT NULL,
+    revision bigint NOT NULL,
     changed_at timestamp with time zone NOT NULL,
     catch_up_from timestamp with time zone
 );
@@ -262,6 +276,7 @@ CREATE INDEX ix_outbox_undelivered ON public.outbox USING btree (recipient, key,
 CREATE INDEX ix_pattern_organization_id_score_id ON public.pattern USING btree (organization_id, score, id);
 CREATE INDEX ix_rejection_organization_id_id ON public.rejection USING btree (organization_id, id);
 CREATE INDEX ix_rejection_received_at ON public.rejection USING btree (received_at);
+CREATE INDEX ix_subscription_catch_up_from ON public.subscription USING btree (catch_up_from) WHERE (catch_up_from IS NOT NULL);
 CREATE INDEX ix_subscription_organization_id ON public.subscription USING btree (organization_id);
 CREATE INDEX ix_suggestion_organization_id_score_id ON public.suggestion USING btree (organization_id, score, id);
 CREATE INDEX ix_suggestion_position ON public.suggestion USING btree (organization_id, epoch, xid, sequence);
@@ -303,6 +318,9 @@ CREATE POLICY tenant ON public.upload_chunk TO events_api USING ((organization_i
 ALTER TABLE public.upload_chunk ENABLE ROW LEVEL SECURITY;
 GRANT USAGE ON SCHEMA public TO events_api;
 GRANT USAGE ON SCHEMA public TO events_system;
+REVOKE ALL ON FUNCTION public.begin_epoch() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.begin_epoch() TO events_api;
+GRANT ALL ON FUNCTION public.begin_epoch() TO events_system;
 REVOKE ALL ON FUNCTION public.drop_event_partition(name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.drop_event_partition(name text) TO events_system;
 REVOKE ALL ON FUNCTION public.ensure_event_partition(moment timestamp with time zone) FROM PUBLIC;
@@ -325,7 +343,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbox TO events_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO events_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO events_system;
 GRANT SELECT ON TABLE public.log_epoch TO events_api;
-GRANT SELECT,INSERT ON TABLE public.log_epoch TO events_system;
+GRANT SELECT ON TABLE public.log_epoch TO events_system;
 GRANT SELECT,INSERT ON TABLE public.outbox TO events_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox TO events_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pattern TO events_api;

@@ -33,11 +33,17 @@ async def put(
         **{name: match.get(name) for name in FIELDS},
         active=active,
         revision=revision,
+        changed_at=changed_at,
         catch_up_from=changed_at if active else None,
     )
 
 
 def wants(subscription: Any, event: Any) -> bool:
+    """Whether the event came since the trigger's last change and is one that it waits for."""
+    return event.received_at >= subscription.changed_at and fits(subscription, event)
+
+
+def fits(subscription: Any, event: Any) -> bool:
     """Whether every field that the subscription names fits the event."""
     return all(_fits(getattr(subscription, name), getattr(event, name)) for name in FIELDS)
 

@@ -47,7 +47,7 @@ async def catch_up(service: Service) -> None:
         async with service.database.system() as session:
             since = subscription.catch_up_from
             rows = await log.received_since(session, subscription.organization_id, since - SLACK)
-        fresh = [row for row in rows if row.received_at >= since and subscriptions.wants(subscription, row)]
+        fresh = [row for row in rows if subscriptions.wants(subscription, row)]
         await report(service, ((subscription, row) for row in fresh))
         async with service.database.system() as session:
             await stored.caught_up(session, subscription)

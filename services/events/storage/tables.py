@@ -75,6 +75,7 @@ subscription = sa.Table(
     sa.Column("subject", sa.Text),
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", _TIME, nullable=False),
     sa.Column("catch_up_from", _TIME),
     sa.Index("ix_subscription_organization_id", "organization_id"),
     sa.Index("ix_subscription_catch_up_from", "catch_up_from", postgresql_where=sa.text("catch_up_from IS NOT NULL")),

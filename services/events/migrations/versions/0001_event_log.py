@@ -90,7 +90,7 @@ _TABLES = {
     "subscription": """(
         trigger_id uuid NOT NULL, organization_id uuid NOT NULL, workflow_id uuid NOT NULL,
         source text, type text, subject text, active boolean NOT NULL,
-        revision bigint NOT NULL, catch_up_from timestamptz,
+        revision bigint NOT NULL, changed_at timestamptz NOT NULL, catch_up_from timestamptz,
         CONSTRAINT pk_subscription PRIMARY KEY (trigger_id))""",
     "job": """(
         id uuid NOT NULL, organization_id uuid NOT NULL, kind text NOT NULL, status text NOT NULL,
