@@ -72,7 +72,7 @@ async def add(session: AsyncSession, table: sa.Table, message: Message, *, to: t
         }
         for recipient in to
     ]
-    await session.execute(sa.insert(table), rows)
+    await session.execute(sa.insert(table).inline(), rows)  # requests may add to an outbox, not read it
 
 
 @dataclass(frozen=True, slots=True)

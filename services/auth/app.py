@@ -6,6 +6,7 @@ from services.auth.deps import lifespan
 from services.auth.internal_routes import flags as internal_flags
 from services.auth.internal_routes import identity, signingkeys
 from services.auth.internal_routes import users as internal_users
+from services.auth.internal_routes.messages import HANDLERS
 from services.auth.routes import (
     accounts,
     apikeys,
@@ -20,6 +21,8 @@ from services.auth.routes import (
     sessions,
     users,
 )
+from services.auth.storage.tables import inbox
+from shared import inbox as inboxes
 from shared import webapp
 from shared.settings import Settings
 
@@ -34,6 +37,5 @@ def create_app(settings: Settings) -> FastAPI:
 
 def create_internal_app(settings: Settings) -> FastAPI:
     """The application for siblings."""
-    return webapp.internal_app(
-        "auth", [identity.router, internal_flags.router, internal_users.router, signingkeys.router], settings
-    )
+    routers = [item.router for item in (identity, internal_flags, internal_users, signingkeys)]
+    return webapp.internal_app("auth", [*routers, inboxes.router(inbox, HANDLERS)], settings)

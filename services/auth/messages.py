@@ -1,9 +1,10 @@
-"""Messages that the auth service publishes: what every service must forget."""
+"""Messages that the auth service publishes, what every service must forget; and those that it reads."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar
 from uuid import UUID
 
-from shared.messages import Message
+from shared.messages import Message, Reading
 
 READERS = ("events", "workflows", "integrations")
 
@@ -23,3 +24,14 @@ class OrganizationDeleted(Message):
     type: ClassVar[str] = "organization.deleted"
 
     organization_id: UUID
+
+
+class AuditRecorded(Reading):
+    """Somebody did something in another service that the audit log keeps."""
+
+    organization_id: UUID
+    actor: str
+    action: str
+    target: str
+    details: dict[str, Any]
+    at: datetime

@@ -7,7 +7,7 @@ from functools import partial
 from types import ModuleType
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Header
 
 from services.integrations.connector import Connector
 from services.integrations.domain import hooks, sending
@@ -67,3 +67,4 @@ def get_desk(service: ServiceDep) -> Desk:
 
 
 DeskDep = Annotated[Desk, Depends(get_desk)]
+IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=200)]

@@ -1,10 +1,25 @@
-"""Messages that this service reads: only the fields that it needs."""
+"""Messages that this service publishes, and those that it reads: only the fields that it needs."""
 
+from datetime import datetime
+from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import ConfigDict
 
-from shared.messages import Reading
+from shared.messages import Message, Reading
+
+
+class AuditRecorded(Message):
+    """Somebody did something that the audit log keeps; `actor` is `user:<id>` or `api_key:<id>`."""
+
+    type: ClassVar[str] = "audit.recorded"
+
+    organization_id: UUID
+    actor: str
+    action: str
+    target: str
+    details: dict[str, Any]
+    at: datetime
 
 
 class OrganizationDeleted(Reading):

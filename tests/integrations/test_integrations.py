@@ -251,3 +251,16 @@ async def test_testing_a_credential(admin: Person, canary: Canary) -> None:
     refused = (await admin.api.post(path)).json()["problem"]
     assert (refused["type"], refused["retryable"]) == ("urn:floyo:problem:credential-refused", False)
     assert (await admin.api.post(path)).json()["problem"]["retryable"] is True
+
+
+async def test_an_older_state_is_not_overwritten(admin: Person, canary: Canary) -> None:
+    made = await admin.create("http", {"base_url": canary.url}, {})
+    path = f"/integrations/{made['id']}"
+    first = (await admin.api.get(path)).headers["ETag"]
+    changed = await admin.api.patch(path, json={"name": "b"}, headers={"If-Match": first})
+    assert (changed.status_code, changed.headers["ETag"] != first) == (200, True)
+    for method, body in (("PATCH", {"name": "c"}), ("DELETE", None)):
+        late = await admin.api.request(method, path, json=body, headers={"If-Match": first})
+        assert (late.status_code, late.json()["type"]) == (412, "urn:floyo:problem:version-changed")
+    assert (await admin.api.get(path)).json()["name"] == "b"
+    assert (await admin.api.delete(path, headers={"If-Match": changed.headers["ETag"]})).status_code == 204

@@ -62,6 +62,27 @@ CREATE TABLE public.integration (
     refreshing_until timestamp with time zone,
     CONSTRAINT ck_integration_sealed_has_key CHECK (((key_id IS NULL) = (sealed IS NULL)))
 );
+CREATE TABLE public.outbox (
+    "position" bigint NOT NULL,
+    id uuid NOT NULL,
+    recipient text NOT NULL,
+    key text NOT NULL,
+    type text NOT NULL,
+    version smallint NOT NULL,
+    body json NOT NULL,
+    trace_id text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    delivered_at timestamp with time zone
+);
+ALTER TABLE public.outbox ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.webhook (
     id uuid NOT NULL,
     organization_id uuid NOT NULL,
@@ -100,6 +121,8 @@ ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT pk_inbox PRIMARY KEY (id);
 ALTER TABLE ONLY public.integration
     ADD CONSTRAINT pk_integration PRIMARY KEY (id);
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT pk_outbox PRIMARY KEY ("position");
 ALTER TABLE ONLY public.webhook
     ADD CONSTRAINT pk_webhook PRIMARY KEY (id);
 ALTER TABLE ONLY public.webhook_delivery
@@ -115,6 +138,7 @@ CREATE INDEX ix_hook_key_id ON public.hook USING btree (key_id, id);
 CREATE INDEX ix_idempotency_key_created_at ON public.idempotency_key USING btree (created_at);
 CREATE INDEX ix_inbox_received_at ON public.inbox USING btree (received_at);
 CREATE INDEX ix_integration_key_id ON public.integration USING btree (key_id, id);
+CREATE INDEX ix_outbox_undelivered ON public.outbox USING btree (recipient, key, "position") WHERE (delivered_at IS NULL);
 CREATE INDEX ix_webhook_delivery_due ON public.webhook_delivery USING btree (due_at) WHERE (status = 'pending'::text);
 CREATE INDEX ix_webhook_delivery_webhook_id ON public.webhook_delivery USING btree (webhook_id, id);
 CREATE INDEX ix_webhook_key_id ON public.webhook USING btree (key_id, id);
@@ -163,6 +187,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_key TO integration
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbox TO integrations_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.integration TO integrations_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.integration TO integrations_system;
+GRANT INSERT ON TABLE public.outbox TO integrations_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox TO integrations_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook TO integrations_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook TO integrations_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_delivery TO integrations_api;

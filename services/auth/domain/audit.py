@@ -1,5 +1,7 @@
 """The audit log: who did what, written in the transaction that does it."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,16 +15,14 @@ async def record(
     session: AsyncSession, organization_id: UUID, actor: str, action: str, target: str, **details: Any
 ) -> None:
     """Adds `actor` (`user:<id>`) did `action` (`member.removed`) to `target`; details hold ids and names of fields."""
+    what = {"actor": actor, "action": action, "target": target, "details": details}
+    await keep(session, organization_id, at=clock.now(), what=what)
+
+
+async def keep(session: AsyncSession, organization_id: UUID, *, at: datetime, what: Mapping[str, Any]) -> None:
+    """Adds {actor, action, target, details}, done at a moment, here or in another service."""
     await rows.append(
-        session,
-        id=ids.new(),
-        organization_id=organization_id,
-        actor=actor,
-        action=action,
-        target=target,
-        details=details,
-        trace_id=tracing.trace_id(),
-        at=clock.now(),
+        session, id=ids.new(), organization_id=organization_id, trace_id=tracing.trace_id(), at=at, **what
     )
 
 

@@ -37,6 +37,11 @@ class Integration:
     sealed: bytes | None = field(repr=False, default=None)
 
 
+def etag(revision: int) -> str:
+    """The entity tag of a state of an integration."""
+    return f'"{revision}"'
+
+
 def _from_row(row: storage.Row) -> Integration:
     return Integration(**{name: row[name] for name in Integration.__slots__})
 
@@ -113,15 +118,14 @@ async def change(
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
+    if_match: str | None = None,
 ) -> Integration:
     """Change what is given; settings are merged by their top level, secrets by name.
 
+    Raises PreconditionFailed when `if_match` names another state than the present one.
     A change of where the credential travels asks for every stored secret again: Invalid `secret-required`.
     """
-    row = await storage.find(session, organization_id, integration_id, lock=True)
-    if row is None:
-        raise errors.NotFound
-    current = _from_row(row)
+    current = await _lock(session, organization_id, integration_id, if_match)
     values: dict[str, Any] = {}
     if name is not None and name != current.name:
         if await storage.name_is_taken(session, organization_id, name, besides=integration_id):
@@ -157,10 +161,24 @@ async def keep_tokens(
     return secrets
 
 
-async def remove(session: AsyncSession, organization_id: UUID, integration_id: UUID) -> None:
+async def remove(
+    session: AsyncSession, organization_id: UUID, integration_id: UUID, *, if_match: str | None = None
+) -> None:
     """Raises NotFound when there is none."""
-    if not await storage.delete(session, organization_id, integration_id):
+    await _lock(session, organization_id, integration_id, if_match)
+    await storage.delete(session, organization_id, integration_id)
+
+
+async def _lock(
+    session: AsyncSession, organization_id: UUID, integration_id: UUID, if_match: str | None
+) -> Integration:
+    row = await storage.find(session, organization_id, integration_id, lock=True)
+    if row is None:
         raise errors.NotFound
+    current = _from_row(row)
+    if if_match not in {None, "*", etag(current.revision)}:
+        raise errors.PreconditionFailed("version-changed", "The integration has changed since it was read.")
+    return current
 
 
 async def forget_organization(session: AsyncSession, organization_id: UUID) -> None:

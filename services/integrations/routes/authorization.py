@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from services.integrations.deps import DeskDep
-from services.integrations.domain import authorization, integrations
+from services.integrations.domain import audit, authorization, integrations
 from services.integrations.routes.integrations import Writer
 from services.integrations.schemas.authorization import AuthorizationUrl, Completion, NewAuthorization
 from services.integrations.schemas.integrations import IntegrationView
@@ -47,6 +47,7 @@ async def complete_authorization(
         code=body.code,
     )
     async with service.database.session(principal.organization_id) as session:
+        await audit.record(session, principal, "integration.authorized", integration_id)
         return IntegrationView.of(await integrations.get(session, principal.organization_id, integration_id))
 
 

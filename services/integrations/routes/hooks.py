@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Request
 
 from services.integrations.deps import DeskDep
-from services.integrations.domain import hooks, integrations
+from services.integrations.domain import audit, hooks, integrations
 from services.integrations.domain.signatures import Delivery
 from services.integrations.routes.integrations import Reader, Writer
 from services.integrations.schemas.hooks import HookView, NewHook, NewSecret, Receipt, RotatedSecret
@@ -36,6 +36,7 @@ async def create_hook(
         source=body.source,
         networks=body.networks,
     )
+    await audit.record(session, principal, "hook.created", row["id"], integration=str(integration_id))
     return _view(service, row, made)
 
 
@@ -56,6 +57,7 @@ async def rotate_hook_secret(
     made = await hooks.rotate(
         session, desk.ring, principal.organization_id, integration_id, hook_id=hook_id, secret=given
     )
+    await audit.record(session, principal, "hook.secret_changed", hook_id)
     return RotatedSecret(secret=made)
 
 
@@ -63,6 +65,7 @@ async def rotate_hook_secret(
 async def delete_hook(integration_id: UUID, hook_id: UUID, session: Session, principal: Writer) -> None:
     """Deliveries are missing from now on."""
     await hooks.remove(session, principal.organization_id, integration_id, hook_id)
+    await audit.record(session, principal, "hook.deleted", hook_id)
 
 
 @router.post("/hooks/{hook_id}", response_model_exclude_none=True)

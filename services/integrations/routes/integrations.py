@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Response
 
-from services.integrations.deps import DeskDep
-from services.integrations.domain import actions, authorization, integrations
+from services.integrations.deps import DeskDep, IfMatch
+from services.integrations.domain import actions, audit, authorization, integrations
 from services.integrations.domain.once import once
 from services.integrations.schemas.integrations import (
     ActionRequest,
@@ -55,6 +55,7 @@ async def create_integration(
             secrets=secrets,
             actor=principal.subject,
         )
+        await audit.record(session, principal, "integration.created", made.id, connector=body.connector)
         return 201, IntegrationView.of(made).model_dump(mode="json")
 
     answer = await once(
@@ -65,8 +66,10 @@ async def create_integration(
         request={**body.model_dump(mode="json"), "secrets": secrets},
         produce=produce,
     )
+    view = IntegrationView.model_validate(answer.body)
     response.status_code = answer.status
-    return IntegrationView.model_validate(answer.body)
+    response.headers["ETag"] = integrations.etag(view.revision)
+    return view
 
 
 @router.get("/integrations")
@@ -94,16 +97,28 @@ async def list_integrations(
 
 
 @router.get("/integrations/{integration_id}")
-async def get_integration(integration_id: UUID, session: Session, principal: Reader) -> IntegrationView:
-    """One integration, without its secrets."""
-    return IntegrationView.of(await integrations.get(session, principal.organization_id, integration_id))
+async def get_integration(
+    integration_id: UUID, response: Response, session: Session, principal: Reader
+) -> IntegrationView:
+    """One integration, without its secrets; `ETag` is for `If-Match`."""
+    found = await integrations.get(session, principal.organization_id, integration_id)
+    response.headers["ETag"] = integrations.etag(found.revision)
+    return IntegrationView.of(found)
 
 
 @router.patch("/integrations/{integration_id}")
 async def change_integration(
-    integration_id: UUID, body: IntegrationChange, session: Session, desk: DeskDep, principal: Writer
+    *,
+    integration_id: UUID,
+    body: IntegrationChange,
+    response: Response,
+    session: Session,
+    desk: DeskDep,
+    principal: Writer,
+    if_match: IfMatch = None,
 ) -> IntegrationView:
-    """A new target asks for the stored secrets again."""
+    """A new target asks for the stored secrets again. 412 when `If-Match` names an older state."""
+    secrets = revealed(body.secrets)
     changed = await integrations.change(
         session,
         desk.catalog,
@@ -112,15 +127,22 @@ async def change_integration(
         integration_id,
         name=body.name,
         settings=body.settings,
-        secrets=revealed(body.secrets),
+        secrets=secrets,
+        if_match=if_match,
     )
+    told = {"fields": sorted(body.model_fields_set - {"secrets"}), "secrets": sorted(secrets)}
+    await audit.record(session, principal, "integration.changed", integration_id, **told)
+    response.headers["ETag"] = integrations.etag(changed.revision)
     return IntegrationView.of(changed)
 
 
 @router.delete("/integrations/{integration_id}", status_code=204)
-async def delete_integration(integration_id: UUID, session: Session, principal: Writer) -> None:
-    """Its secrets are gone with it."""
-    await integrations.remove(session, principal.organization_id, integration_id)
+async def delete_integration(
+    integration_id: UUID, session: Session, principal: Writer, if_match: IfMatch = None
+) -> None:
+    """Its secrets are gone with it. 412 when `If-Match` names an older state."""
+    await integrations.remove(session, principal.organization_id, integration_id, if_match=if_match)
+    await audit.record(session, principal, "integration.deleted", integration_id)
 
 
 @router.post("/integrations/{integration_id}/test")
@@ -128,6 +150,7 @@ async def test_integration(integration_id: UUID, service: ServiceDep, desk: Desk
     """Calls the target to prove the credential."""
     async with service.database.session(principal.organization_id) as session:
         found = await integrations.get(session, principal.organization_id, integration_id)
+        await audit.record(session, principal, "integration.tested", integration_id)
     secrets = authorization.usable(desk.keeper(service.database), found)
     outlet = desk.outlets.outlet(principal.organization_id)
     return TestResult.model_validate(await actions.test(desk.catalog, found, secrets, outlet))
@@ -147,6 +170,8 @@ async def run_action(
     """Runs one action; the Idempotency-Key travels on to the target."""
     async with service.database.session(principal.organization_id) as session:
         found = await integrations.get(session, principal.organization_id, integration_id)
+        if not body.dry_run:
+            await audit.record(session, principal, "action.run", integration_id, name=action)
     if body.dry_run:
         return ActionResult(output=actions.rehearse(desk.catalog, found, action, body.input))
     output = await actions.perform(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from services.integrations.deps import DeskDep
-from services.integrations.domain import webhooks
+from services.integrations.domain import audit, webhooks
 from services.integrations.schemas.webhooks import (
     DeliveryView,
     NewSecret,
@@ -31,6 +31,7 @@ async def create_webhook(body: NewWebhook, session: Session, desk: DeskDep, prin
     """The signing secret is shown this once."""
     webhooks.check_url(desk.outlets.egress.policy, body.url)
     made, secret = await webhooks.create(session, desk.ring, principal.organization_id, url=body.url, types=body.types)
+    await audit.record(session, principal, "webhook.created", made["id"])
     return _view(made, secret)
 
 
@@ -60,19 +61,24 @@ async def change_webhook(
     if body.url is not None:
         webhooks.check_url(desk.outlets.egress.policy, body.url)
     values = body.model_dump(exclude_none=True)
-    return _view(await webhooks.change(session, principal.organization_id, webhook_id, values))
+    changed = await webhooks.change(session, principal.organization_id, webhook_id, values)
+    await audit.record(session, principal, "webhook.changed", webhook_id, fields=sorted(values))
+    return _view(changed)
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204)
 async def delete_webhook(webhook_id: UUID, session: Session, principal: Writer) -> None:
     """Its deliveries are gone with it."""
     await webhooks.remove(session, principal.organization_id, webhook_id)
+    await audit.record(session, principal, "webhook.deleted", webhook_id)
 
 
 @router.post("/webhooks/{webhook_id}/secret")
 async def rotate_webhook_secret(webhook_id: UUID, session: Session, desk: DeskDep, principal: Writer) -> NewSecret:
     """For a day both secrets sign."""
-    return NewSecret(secret=await webhooks.rotate(session, desk.ring, principal.organization_id, webhook_id))
+    secret = await webhooks.rotate(session, desk.ring, principal.organization_id, webhook_id)
+    await audit.record(session, principal, "webhook.secret_changed", webhook_id)
+    return NewSecret(secret=secret)
 
 
 @router.post("/webhooks/{webhook_id}/test", status_code=202)

@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.database import metadata as new_metadata
 from shared.idempotency import idempotency_table
-from shared.outbox import inbox_table
+from shared.outbox import inbox_table, outbox_table
 
 metadata = new_metadata()
 
@@ -113,3 +113,4 @@ webhook_delivery = sa.Table(
 
 idempotency_key = idempotency_table(metadata)
 inbox = inbox_table(metadata)
+outbox = outbox_table(metadata)
