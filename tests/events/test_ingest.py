@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.events.storage import history
 from tests.events.processes import Process, Tenant, sibling_headers
 
 EVENT = {"source": "git", "type": "commit.pushed", "actor": "ada", "subject": "main", "data": {"n": 1}}
@@ -157,6 +158,21 @@ async def test_siblings_append_for_an_organisation(tenant: Tenant, service_event
         refused = await client.post(path, json=body, headers=sibling_headers("auth", "POST", path))
         assert refused.status_code == 403
         assert (await client.post(path, json=body)).status_code == 401
+
+
+async def test_an_emitted_event_tells_its_run(tenant: Tenant, service_events: Process) -> None:
+    path, run = "/internal/events", "0190a0a0-0000-7000-8000-000000000001"
+    body = {"organization_id": str(tenant.organization_id), "events": [EVENT], "cause": {"run_id": run, "depth": 3}}
+    async with service_events.client(internal=True) as client:
+        answer = await client.post(path, json=body, headers=sibling_headers("workflows", "POST", path))
+        assert answer.json()["accepted"] == 1
+        wrong = {**body, "cause": {"run_id": run, "depth": -1}}
+        answer = await client.post(path, json=wrong, headers=sibling_headers("workflows", "POST", path))
+        assert answer.status_code == 422
+    (event,) = (await tenant.client.get("/api/v1/events")).json()["items"]
+    assert event["extensions"] == {"floyorun": run, "floyodepth": 3}
+    async with service_events.service.database.session(tenant.organization_id) as session:
+        assert await history.page(session, tenant.organization_id, None, 10) == []
 
 
 async def test_a_hundred_at_once_with_one_key_are_one_event_and_one_answer(tenant: Tenant) -> None:

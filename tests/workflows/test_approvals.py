@@ -107,4 +107,4 @@ async def test_b48_a_workflow_that_starts_itself_comes_to_an_end(
     async with stage.engine(platform=True) as engine:
         found = await stage.finish(engine, run, seconds=60)
     assert found["error"]["type"] == "limit-exceeded"
-    assert await stage.execute("SELECT count(*) FROM run") == [(11,)]
+    assert await stage.execute("SELECT count(*) FROM run") == [(17,)]

@@ -1,4 +1,4 @@
-"""An organisation's events as the miner reads them."""
+"""An organisation's events as the miner reads them: never those that runs have emitted, which nobody did by hand."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,6 +15,7 @@ SELECT id, time, actor, source, type, subject,
        CASE WHEN subject IS NULL AND pg_column_size(data) < {LARGEST_DATA} THEN data::text END AS data,
        extract(epoch FROM time)::float8 AS seconds, sequence
 FROM event WHERE organization_id = :organization_id AND (time, id) < (:time, :id)
+  AND extensions->>'floyorun' IS NULL
 ORDER BY time DESC, id DESC LIMIT :limit
 """  # noqa: S608
 _LAST = (datetime.fromisoformat("9999-12-31T23:59:59+00:00"), UUID(int=2**128 - 1))

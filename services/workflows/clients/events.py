@@ -8,13 +8,18 @@ from shared import errors
 from shared.httpclient import Siblings
 
 
-async def record(siblings: Siblings, organization_id: UUID, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Record one event; the same (source, id) again changes nothing. Invalid when the service refuses it."""
+async def record(
+    siblings: Siblings, organization_id: UUID, event: Mapping[str, Any], cause: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Record one event of a run, `cause` {run_id, depth}; the same (source, id) again changes nothing.
+
+    Invalid when the service refuses it.
+    """
     answer: dict[str, Any] = await siblings.call(
         "events",
         "POST",
         "/internal/events",
-        json={"organization_id": organization_id, "events": [dict(event)]},
+        json={"organization_id": organization_id, "events": [dict(event)], "cause": dict(cause)},
         organization_id=organization_id,
     )
     for refused in answer["rejected"]:

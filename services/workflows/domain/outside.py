@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from services.workflows.clients import integrations
+from services.workflows.domain import causes
 from services.workflows.domain.definition import Definition
 from services.workflows.step import Context
 from shared import errors
@@ -19,7 +20,8 @@ class Integrations:
 
     async def http(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """One HTTP request: answers {status, headers, body}."""
-        answer: dict[str, Any] = await self._perform(context, "/internal/http", dict(request))
+        headers = {**causes.header(context.run_id, context.depth), **(request.get("headers") or {})}
+        answer: dict[str, Any] = await self._perform(context, "/internal/http", {**request, "headers": headers})
         return answer
 
     async def action(self, context: Context, integration: str, action: str, given: Any) -> Any:

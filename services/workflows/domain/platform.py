@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.clients import events
-from services.workflows.domain import reading, runs
+from services.workflows.domain import causes, reading, runs
 from services.workflows.domain.definition import Definition
 from services.workflows.messages import ApprovalRequested
 from services.workflows.step import Context
@@ -30,7 +30,8 @@ class Platform:
     async def emit(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Record an event under the step's key; a dry run records nothing."""
         if not self._dry:
-            await events.record(self._siblings, context.organization_id, {**event, "id": context.key})
+            cause = causes.write(context.run_id, context.depth)
+            await events.record(self._siblings, context.organization_id, {**event, "id": context.key}, cause)
         return {"id": context.key, "dry_run": self._dry}
 
     async def start(self, context: Context, workflow_id: UUID, given: Any) -> UUID:

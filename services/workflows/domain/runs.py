@@ -7,14 +7,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.domain import conditions, plan, reading
+from services.workflows.domain import causes, conditions, plan, reading
 from services.workflows.domain.definition import Concurrency, Definition
 from services.workflows.domain.names import ROOTS
 from services.workflows.step import catalog
-from services.workflows.storage import limits, runs, workflows
+from services.workflows.storage import limits, news, runs, workflows
 from shared import clock, errors, ids, tracing
 
-DEEPEST = 10
 MOST_RETRIED = 1_000
 
 
@@ -46,8 +45,8 @@ class Started:
 
 async def start(session: AsyncSession, what: Start) -> Started:
     """Store a run that is due now, or held back by its concurrency limit; the same start key starts it once."""
-    if what.depth > DEEPEST:
-        raise errors.Invalid("limit-exceeded", f"workflows start each other at most {DEEPEST} deep")
+    if what.depth > causes.DEEPEST:
+        raise errors.Invalid("limit-exceeded", f"workflows start each other at most {causes.DEEPEST} deep")
     held, key = False, None
     limit = what.definition.concurrency
     if limit is not None:
@@ -56,31 +55,43 @@ async def start(session: AsyncSession, what: Start) -> Started:
         if verdict == "skipped":
             return Started(what.run_id, "skipped")
         held = verdict == "held"
+    most = limit.limit if limit else None
     inserted = await runs.insert(
-        session,
-        {
-            "id": what.run_id,
-            "organization_id": what.organization_id,
-            "workflow_id": what.workflow_id,
-            "version": what.version,
-            "trigger": what.trigger,
-            "event": what.event,
-            "input": what.given,
-            "cause": what.cause,
-            "dry_run": what.dry_run,
-            "depth": what.depth,
-            "trace_id": tracing.trace_id(),
-            "start_key": what.start_key,
-            "concurrency_key": key,
-            "concurrency_limit": limit.limit if limit else None,
-            "held": held,
-            "created_at": clock.now(),
-        },
+        session, {**_row(what), "concurrency_key": key, "concurrency_limit": most, "held": held}
     )
     if inserted or what.start_key is None:
         return Started(what.run_id, "queued")
     earlier = await runs.find_by_start_key(session, what.organization_id, what.start_key)
     return Started(earlier or what.run_id, "queued")
+
+
+async def refuse(session: AsyncSession, what: Start, kind: str, detail: str) -> None:
+    """Store a run that was never to begin, so that people see why."""
+    now = clock.now()
+    error = {"type": kind, "detail": detail, "step": None}
+    await runs.insert(
+        session,
+        {**_row(what), "status": "failed", "error": error, "due_at": None, "started_at": now, "finished_at": now},
+    )
+    await news.publish(session, [what.run_id])
+
+
+def _row(what: Start) -> dict[str, Any]:
+    return {
+        "id": what.run_id,
+        "organization_id": what.organization_id,
+        "workflow_id": what.workflow_id,
+        "version": what.version,
+        "trigger": what.trigger,
+        "event": what.event,
+        "input": what.given,
+        "cause": what.cause,
+        "dry_run": what.dry_run,
+        "depth": what.depth,
+        "trace_id": tracing.trace_id(),
+        "start_key": what.start_key,
+        "created_at": clock.now(),
+    }
 
 
 async def start_by_hand(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.domain import conditions, runs, schedules
+from services.workflows.domain import causes, conditions, runs, schedules
 from services.workflows.domain.definition import Definition, HookTrigger
 from services.workflows.messages import TriggerChanged
 from services.workflows.storage import tables, triggers
@@ -17,6 +17,8 @@ from shared import clock, ids, log, outbox
 
 PAGE = 1_000
 LISTENING = frozenset({"event", "absence", "hook"})
+# An absence is fired by time, which no loop outruns: it begins a chain of its own.
+CHAINED = frozenset({"event", "hook"})
 _log = log.get(__name__)
 
 
@@ -87,6 +89,7 @@ async def fire(
     )
     if not taken:
         return False
+    cause = causes.read(event) if event is not None and trigger.type in CHAINED else None
     start = runs.Start(
         organization_id=trigger.organization_id,
         workflow_id=trigger.workflow_id,
@@ -95,9 +98,13 @@ async def fire(
         trigger={"type": trigger.type, "data": data},
         event=event,
         given=None,
-        cause={"kind": trigger.type, "id": slot},
+        cause={"kind": trigger.type, "id": slot} | ({"run": cause.run_id} if cause else {}),
         run_id=run_id,
+        depth=cause.depth + 1 if cause else 0,
     )
+    if start.depth > causes.DEEPEST:
+        await runs.refuse(session, start, "limit-exceeded", f"runs lead to each other at most {causes.DEEPEST} deep")
+        return False
     return (await runs.start(session, start)).status != "skipped"
 
 

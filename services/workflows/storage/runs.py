@@ -31,10 +31,9 @@ _CANCELLED = {
 
 
 async def insert(session: AsyncSession, values: dict[str, Any]) -> bool:
-    """Store a new run that is due now; False when its `start_key` has started one already."""
-    statement = insert_or(run).values(
-        status="queued", due_at=sa.null() if values.get("held") else sa.func.clock_timestamp(), **values
-    )  # fmt: skip
+    """Store a new run, due now unless `values` say otherwise; False when its `start_key` has started one already."""
+    usual = {"status": "queued", "due_at": sa.null() if values.get("held") else sa.func.clock_timestamp()}
+    statement = insert_or(run).values({**usual, **values})
     if values.get("start_key") is None:
         await session.execute(statement)
         return True
