@@ -7,17 +7,21 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from hashlib import sha256
 from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
 
-from services.events.mining import activity, backtest, miner, proposal
+from services.events.mining import activity, backtest, condition, miner, proposal
 from services.events.mining.activity import Activities
-from services.events.mining.pattern import Pattern
+from services.events.mining.pattern import HABIT, RELATION, Pattern
 
-MAX_PATTERNS = 500
+# Of longer data only short scalars are kept for replaying conditions, so that memory is bounded by the rows.
+LONGEST_DATA = 2_048
+LONGEST_VALUE = 100
+MAX_SHORT = 20
 MAX_RUNS = 50
 MAX_EXAMPLES = 20
 MAX_OTHERS = 50
@@ -33,19 +37,24 @@ class Session:
         self._positions: list[int] = []
         self._patterns: list[Pattern] = []
         self._chosen: list[Pattern] = []
+        self._subjects: list[str | None] = []
+        self._data: list[str | None] = []
 
     def add(self, rows: Sequence[Sequence[Any]]) -> None:
         """Takes rows [actor, source, type, subject, data (JSON text or None), seconds, position]."""
         for actor, source, kind, subject, data, seconds, position in rows:
-            details = {"subject": subject, "data": None if data is None else msgspec.json.decode(data)}
+            decoded = None if data is None else msgspec.json.decode(data)
+            details = {"subject": subject, "data": decoded}
             for name, value in zip(self._columns, (actor, source, kind, activity.detail(details)), strict=True):
                 self._columns[name].append(value)
             self._times.append(seconds)
             self._positions.append(position)
+            self._subjects.append(subject)
+            self._data.append(data if data is None or len(data) <= LONGEST_DATA else _shortened(decoded))
 
     def mine(self) -> dict[str, Any]:
         """{patterns, wanted}: what was found, and the rows whose whole events proposals need."""
-        self._patterns = miner.mine(self._activities())[:MAX_PATTERNS]
+        self._patterns = miner.survey(self._activities())
         self._chosen = proposal.choose(self._patterns)[:MAX_PROPOSALS]
         wanted = {row for pattern in self._chosen for run in _examples(pattern) for row in run}
         wanted |= {row for pattern in self._chosen for row in self._others(pattern)}
@@ -61,8 +70,10 @@ class Session:
                 continue
             others = [events[row] for row in self._others(pattern) if row in events]
             made = proposal.propose(pattern, examples, others)
-            judged = backtest.replay(history, pattern)
+            judged = backtest.replay(history, pattern, fires=partial(self._meets, made.conditions))
             figures = ("would_have_fired", "matched", "missed", "wrong")
+            if pattern.kind == RELATION and not judged.would_have_fired:
+                continue  # neither has changed for long
             answer.append(
                 {
                     "key": _key(pattern),
@@ -76,6 +87,12 @@ class Session:
                 }
             )
         return answer
+
+    def _meets(self, terms: Sequence[condition.Term], row: int) -> bool:
+        data = self._data[row]
+        event = {"subject": self._subjects[row], "actor": self._columns["actors"][row],
+                 "data": None if data is None else msgspec.json.decode(data)}  # fmt: skip
+        return condition.holds(terms, event)
 
     def _activities(self) -> Activities:
         return Activities(
@@ -102,9 +119,13 @@ def _examples(pattern: Pattern) -> tuple[tuple[int, ...], ...]:
 
 
 def _key(pattern: Pattern) -> bytes:
-    """The same for the same routine in every mining, so that its suggestion keeps id and status."""
+    """The same for the same routine in every mining, so that its suggestion keeps id and status.
+
+    A habit is one person's; what all else is belongs to the steps.
+    """
+    whose = list(pattern.actors) if pattern.kind == HABIT else []
     steps = [[step.source, step.type, step.subject, step.level] for step in pattern.steps]
-    return sha256(msgspec.json.encode([pattern.kind, steps])).digest()
+    return sha256(msgspec.json.encode([pattern.kind, steps, *whose])).digest()
 
 
 def _describe(pattern: Pattern) -> dict[str, Any]:
@@ -119,10 +140,22 @@ def _describe(pattern: Pattern) -> dict[str, Any]:
         "key": _key(pattern),
         "kind": pattern.kind,
         "steps": [{name: step[name] for name in ("source", "type", "subject", "level")} for step in steps],
-        "figures": {**shown, "actors": len(people)},
+        "figures": {**shown, "actors": len(people), "details": pattern.details},
         "score": pattern.score,
         "evidence": [row for run in pattern.evidence[-MAX_RUNS:] for row in run],
     }
+
+
+def _shortened(data: Any) -> str | None:
+    """The short scalars of an object, as JSON."""
+    if not isinstance(data, dict):
+        return None
+    short = {name: value for name, value in data.items() if _is_short(name) and _is_short(value)}
+    return msgspec.json.encode(dict(list(short.items())[:MAX_SHORT])).decode()
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) <= LONGEST_VALUE)
 
 
 def _finite(value: float) -> float | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from services.events.mining.activity import Activities, Bools, Ints
+from services.events.mining.cochange import Burst, bursts
 from services.events.mining.miner import mine
 from services.events.mining.options import DEFAULT, Options
-from services.events.mining.pattern import Pattern
-from services.events.mining.sessions import Sessions, collapse, order
+from services.events.mining.pattern import RELATION, Pattern
+from services.events.mining.sessions import Sessions, acts, collapse, order
 from services.events.mining.tokens import EXACT, TYPE, Coding, Token, exact, plain
 
 TRAINING = 0.7
+Fires = Callable[[int], bool]
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class Backtest:
 
 @dataclass(frozen=True)
 class History:
-    """A log cut by time (seconds): what the first part teaches, and the rows of the rest."""
+    """A log cut by time (seconds): what the first part teaches, and the rows of the rest, read once for all replays."""
 
-    activities: Activities
     cut: float
     learned: frozenset[tuple[Token, ...]]
     rest: Ints
+    log: Activities
+    levels: tuple[Coding, Coding]
+    together: list[Burst]
 
 
 def split(activities: Activities, options: Options = DEFAULT, share: float = TRAINING) -> History:
@@ -48,7 +53,10 @@ def split(activities: Activities, options: Options = DEFAULT, share: float = TRA
     cut = float(times.min() + share * (times.max() - times.min())) if len(times) else 0.0
     first = np.flatnonzero(times <= cut)
     learned = frozenset(pattern.steps for pattern in mine(activities.select(first), options))
-    return History(activities, cut, learned, np.flatnonzero(times > cut))
+    rest = np.flatnonzero(times > cut)
+    log = activities.select(rest)
+    levels = exact(log), plain(log)
+    return History(cut, learned, rest, log, levels, bursts(log, levels[0]))
 
 
 @dataclass(frozen=True)
@@ -62,49 +70,75 @@ class _Walk:
     used: set[int]
 
 
-def replay(history: History, pattern: Pattern, options: Options = DEFAULT) -> Backtest:
-    """Counts over the rest of the history; the same input gives the same answer."""
-    log = history.activities.select(history.rest)
-    coding = exact(log)
-    sessions = collapse(log, coding.codes, len(coding.tokens), order(log, options), options)
-    masks = [_mask(log, coding, sessions, step) for step in pattern.steps]
+def replay(history: History, pattern: Pattern, options: Options = DEFAULT, fires: Fires | None = None) -> Backtest:
+    """Counts over the rest of the history; the same input gives the same answer.
+
+    fires: whether the trigger's condition holds for the event of an input index; without it every event does.
+    """
+    related = pattern.kind == RELATION
+    outcomes = _together(history, pattern) if related else _runs(history, pattern, options, fires)
+    return Backtest(
+        would_have_fired=len(outcomes["matched"]) + len(outcomes["wrong"]),
+        matched=len(outcomes["matched"]),
+        missed=len(outcomes["missed"]),
+        wrong=len(outcomes["wrong"]),
+        learned=pattern.steps in history.learned,
+        examples={
+            name: tuple(tuple(history.rest[list(rows)].tolist()) for rows in found[:5])
+            for name, found in outcomes.items()
+        },
+    )
+
+
+def _together(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]]:
+    """Bursts by what they hold of a relation: both things, the second alone, the first alone."""
+    tokens = history.levels[0].tokens
+    first, last = (tokens.index(step) if step in tokens else -1 for step in pattern.steps)
+    outcomes: dict[str, list[tuple[int, ...]]] = {"matched": [], "missed": [], "wrong": []}
+    for burst in history.together:
+        held = tuple(burst.things[thing] for thing in (first, last) if thing in burst.things)
+        if held:
+            outcome = "matched" if len(held) == len(pattern.steps) else "wrong" if first in burst.things else "missed"
+            outcomes[outcome].append(held)
+    return outcomes
+
+
+def _runs(
+    history: History, pattern: Pattern, options: Options, fires: Fires | None
+) -> dict[str, list[tuple[int, ...]]]:
+    """Input rows of runs that the first step began and that ended, were never begun, or were never ended."""
+    log, coding = history.log, history.levels[0]
+    firsts, *others = (_fits(history.levels, step) for step in pattern.steps)
+    idle = np.zeros(len(log), dtype=np.bool_)
+    if fires is not None:
+        idle[firsts] = [not fires(row) for row in history.rest[firsts].tolist()]
+    # An event that the condition keeps out is another thing than one that it lets in.
+    codes = np.where(idle, coding.codes + len(coding.tokens), coding.codes)
+    told = acts(log, codes, order(log, options), np.logical_or.reduce([firsts & ~idle, *others]))
+    sessions = collapse(log, codes, 2 * len(coding.tokens), told, options)
+    masks = [fit[sessions.first_rows] for fit in (firsts & ~idle, *others)]
     walk = _Walk(sessions, masks, pattern.window, options.max_gap, set())
     fired = np.flatnonzero(masks[0] & ~_repeats(masks[0], sessions)).tolist()
     runs = [(start, *_follow(walk, start, 1)) for start in fired]
     unled = [start for start in np.flatnonzero(masks[1]).tolist() if start not in walk.used]
     tails = [(start, *_follow(walk, start, 2)) for start in unled]
     length = len(pattern.steps)
-    outcomes = {
+    found = {
         "matched": [run for run in runs if len(run) == length],
         "missed": [tail for tail in tails if len(tail) == length - 1],
         "wrong": [run for run in runs if len(run) < length],
     }
-    examples = {
-        name: tuple(tuple(history.rest[sessions.first_rows[list(run)]].tolist()) for run in found[:5])
-        for name, found in outcomes.items()
-    }
-    return Backtest(
-        would_have_fired=len(runs),
-        matched=len(outcomes["matched"]),
-        missed=len(outcomes["missed"]),
-        wrong=len(outcomes["wrong"]),
-        learned=pattern.steps in history.learned,
-        examples=examples,
-    )
+    return {name: [tuple(sessions.first_rows[list(run)].tolist()) for run in rows] for name, rows in found.items()}
 
 
-def _mask(log: Activities, coding: Coding, sessions: Sessions, step: Token) -> Bools:
-    """Items that are the step, read at the step's own level, as a trigger would."""
-    if step.level == EXACT:
-        named, tokens = sessions.tokens, coding.tokens
-    else:
-        other = plain(log)
-        named, tokens = other.codes[sessions.first_rows], other.tokens
+def _fits(levels: tuple[Coding, Coding], step: Token) -> Bools:
+    """Rows that are the step, read at the step's own level, as a trigger would."""
+    coding = levels[0] if step.level == EXACT else levels[1]
     fits = [
         (token.source, token.type) == (step.source, step.type) and (step.level == TYPE or token.subject == step.subject)
-        for token in tokens
+        for token in coding.tokens
     ]
-    result: Bools = np.array(fits, dtype=np.bool_)[named]
+    result: Bools = np.array(fits, dtype=np.bool_)[coding.codes]
     return result
 
 

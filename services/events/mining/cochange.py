@@ -50,31 +50,24 @@ def bursts(activities: Activities, coding: Coding, pause: float = PAUSE) -> list
 
 
 def find(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
-    """Pairs of files that change together; confidence is towards the one that changes more rarely."""
+    """Pairs of files that change together, the rarer one first: confidence is how often the other went with it."""
     coding = exact(activities)
     sets = [one for one in bursts(activities, coding) if len(one.things) <= LARGEST_SET]
-    together: dict[tuple[int, int], list[Burst]] = {}
     holding: dict[int, list[Burst]] = {}
     for one in sets:
         for thing in one.things:
             holding.setdefault(thing, []).append(one)
-        for pair in combinations(sorted(one.things), 2):
-            together.setdefault(pair, []).append(one)
     total = sum(len(one.things) for one in sets)
-    tested = [
-        (pair, found)
-        for pair, found in together.items()
-        if len(found) >= options.min_support and len({one.time // DAY for one in found}) >= options.min_days
-    ]
     counts = {thing: len(found) for thing, found in holding.items()}
-    rare = [min(pair, key=lambda thing: (counts[thing], thing)) for pair, _ in tested]
-    trials = np.array([counts[thing] for thing in rare], dtype=np.int64)
+    together = _together(sets, counts, len(coding.tokens), options.min_support)
+    tested = [
+        (pair if counts[pair[0]] <= counts[pair[1]] else pair[::-1], found)
+        for pair, found in together.items()
+        if len({one.time // DAY for one in found}) >= options.min_days
+    ]
+    trials = np.array([counts[rare] for (rare, _), _ in tested], dtype=np.int64)
     chances = np.array(
-        [
-            sum(_chance(one, counts[pair[0] if pair[1] == thing else pair[1]], total) for one in holding[thing])
-            / counts[thing]
-            for (pair, _), thing in zip(tested, rare, strict=True)
-        ]
+        [sum(_chance(one, counts[other], total) for one in holding[rare]) / counts[rare] for (rare, other), _ in tested]
     )
     hits = np.array([len(found) for _, found in tested], dtype=np.int64)
     p_values = binomial_tail(hits, trials, chances) if tested else np.zeros(0)
@@ -83,6 +76,22 @@ def find(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
         _pattern(coding, tested[place], int(trials[place]), float(chances[place]), float(p_values[place]))
         for place in np.flatnonzero(kept).tolist()
     ]
+
+
+def _together(
+    sets: list[Burst], counts: dict[int, int], alphabet: int, least: int
+) -> dict[tuple[int, int], list[Burst]]:
+    """The bursts of each pair that has enough of them; pairs are counted as numbers, for most are rare."""
+    able = [sorted(thing for thing in one.things if counts[thing] >= least) for one in sets]
+    keys = [first * alphabet + last for things in able for first, last in combinations(things, 2)]
+    owners = [place for place, things in enumerate(able) for _ in range(len(things) * (len(things) - 1) // 2)]
+    if not keys:
+        return {}
+    numbers, of = np.array(keys, dtype=np.int64), np.array(owners, dtype=np.int64)
+    by_pair = np.argsort(numbers, kind="stable")
+    parts = np.split(by_pair, np.flatnonzero(np.diff(numbers[by_pair])) + 1)
+    frequent = [(divmod(int(numbers[part[0]]), alphabet), of[part].tolist()) for part in parts if len(part) >= least]
+    return {pair: [sets[place] for place in places] for pair, places in frequent}
 
 
 def _pattern(

@@ -59,21 +59,37 @@ def find(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
     days, slots = np.floor(local / DAY).astype(np.int64), np.floor(local % DAY / SLOT).astype(np.int64)
     found: list[tuple[int, int, _Window, Ints]] = []
     hypotheses = 0
-    for actor in np.unique(ordered.actors).tolist():
-        mine = np.flatnonzero(ordered.actors == actor)
-        tokens = coding.codes[ordered.rows[mine]]
-        profile = np.bincount(slots[mine], minlength=SLOTS).astype(np.float64)
-        for token in np.unique(tokens).tolist():
-            rows = mine[tokens == token]
+    for mine in _parts(ordered.actors):
+        active, profile = np.unique(days[mine]), np.bincount(slots[mine], minlength=SLOTS).astype(np.float64)
+        for part in _parts(coding.codes[ordered.rows[mine]]):
+            rows = mine[part]
             hypotheses += 1
-            if len(np.unique(days[rows])) >= LEAST_DAYS:
-                best = _best(days[rows], slots[rows], np.unique(days[mine]), profile)
+            if len(rows) >= LEAST_DAYS and _able(days[rows], active):
+                best = _best(days[rows], slots[rows], active, profile)
                 if best is not None:
-                    found.append((actor, token, best, rows))
+                    found.append((int(ordered.actors[rows[0]]), int(coding.codes[ordered.rows[rows[0]]]), best, rows))
     p_values = np.array([min(one[2].p_value * SCANNED, 1.0) for one in found])
     kept = discoveries(p_values, hypotheses, options.alpha)
     chosen = [one for one, keep in zip(found, kept, strict=True) if keep]
     return [_pattern(activities, coding, ordered, one, (days, slots)) for one in chosen]
+
+
+def _parts(values: Ints) -> list[Ints]:
+    """Places of each value, ascending, by value."""
+    places = np.argsort(values, kind="stable").astype(np.int64)
+    return np.split(places, np.flatnonzero(np.diff(values[places])) + 1)
+
+
+def _able(days: Ints, active: Ints) -> bool:
+    """Whether the days alone, at whatever hour, are regular enough for any calendar: hits are never more than days."""
+    done = np.unique(days)
+    eligible = active[(active >= done[0]) & (active <= done[-1])]
+    on = np.bincount((done + EPOCH_WEEKDAY) % 7, minlength=7)
+    of = np.bincount((eligible + EPOCH_WEEKDAY) % 7, minlength=7)
+    return any(
+        hits >= max(LEAST_DAYS, LEAST_REGULAR * days_of)
+        for hits, days_of in ((on[list(kinds)].sum(), of[list(kinds)].sum()) for _, kinds in CALENDARS)
+    )
 
 
 def _best(days: Ints, slots: Ints, active: Ints, profile: Floats) -> _Window | None:

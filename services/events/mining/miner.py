@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.events.mining import redundancy, sequences, tokens
+from services.events.mining import cochange, habits, redundancy, rules, sequences, tokens
 from services.events.mining.activity import Activities
 from services.events.mining.options import DEFAULT, WEEK, Options
-from services.events.mining.pattern import SEQUENCE, Pattern
+from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
 from services.events.mining.sequences import Found
-from services.events.mining.sessions import Order, Sessions, collapse, order
+from services.events.mining.sessions import Order, Sessions, acts, collapse, order
 from services.events.mining.tokens import Coding
+
+# The most of each kind that one mining answers.
+MOST = {SEQUENCE: 300, RELATION: 100, RULE: 100, HABIT: 50}
+
+
+def survey(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
+    """Patterns of all four kinds, the best of each, all by rank; deterministic as `mine` is."""
+    found = mine(activities, options)
+    found += rules.find(activities, found, options)
+    found += cochange.find(activities, options) + habits.find(activities, options)
+    ranked = sorted(found, key=_rank)
+    kept = [[one for one in ranked if one.kind == kind][:most] for kind, most in MOST.items()]
+    return sorted((one for group in kept for one in group), key=_rank)
 
 
 def mine(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
@@ -30,12 +43,14 @@ def mine(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
 
 
 def _rank(pattern: Pattern) -> tuple[float, int, list[str]]:
-    return -pattern.score, -pattern.support, [f"{step.source} {step.type} {step.subject}" for step in pattern.steps]
+    words = [f"{step.source} {step.type} {step.subject}" for step in pattern.steps]
+    return -pattern.score, -pattern.support, [*words, pattern.kind, *map(str, pattern.actors)]
 
 
 def _level(activities: Activities, coding: Coding, ordered: Order, options: Options, alpha: float) -> list[Pattern]:
     weeks = max(float(np.ptp(activities.times)) / WEEK, 1.0)
-    sessions = collapse(activities, coding.codes, len(coding.tokens), ordered, options)
+    told = acts(activities, coding.codes, ordered)
+    sessions = collapse(activities, coding.codes, len(coding.tokens), told, options)
     found = redundancy.prune(sequences.find(sessions, options, alpha), options)
     return [describe(one, sessions, coding, options, weeks) for one in found]
 

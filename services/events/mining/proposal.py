@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.events.mining import catalogue, inference
+from services.events.mining import catalogue, condition, inference
+from services.events.mining.condition import Term
 from services.events.mining.options import DAY, WEEK
-from services.events.mining.pattern import HABIT, RELATION, Pattern
+from services.events.mining.pattern import RELATION, SEQUENCE, Pattern
 from services.events.mining.redundancy import contains
 from services.events.mining.tokens import TYPE, Token
 
 Event = Mapping[str, Any]
 LONGEST_NAME = 120
 SAME_ROUTINE = 0.7
+# A reminder that is wrong more often than right only disturbs.
+SURE_RELATION = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,20 @@ class Proposal:
     workflow: dict[str, Any]
     evidence: tuple[tuple[int, ...], ...]
     left_out: tuple[str, ...] = field(default=())
+    conditions: tuple[Term, ...] = field(default=())
 
 
 def choose(patterns: Sequence[Pattern]) -> list[Pattern]:
-    """The patterns worth proposing, best first: one a routine, with at least two steps and time to save."""
-    able = [one for one in patterns if one.kind not in {RELATION, HABIT} and len(one.steps) > 1 and one.score > 0]
+    """The patterns worth proposing, best first: one a routine, with at least two steps and time to save.
+
+    Relations are proposed where they mostly hold; rules and habits only describe.
+    """
+    able = [one for one in patterns if _proposable(one) and len(one.steps) > 1 and one.score > 0]
     return [one for one in able if not any(_part_of(one, other) for other in able)]
+
+
+def _proposable(one: Pattern) -> bool:
+    return one.kind == SEQUENCE or (one.kind == RELATION and one.certainty >= SURE_RELATION)
 
 
 def _part_of(one: Pattern, other: Pattern) -> bool:
@@ -56,7 +66,8 @@ def propose(
     nothing followed, from which conditions are inferred; integrations: connector → integration to use for its actions.
     """
     triggers = [inference.flatten(run[0]) for run in examples]
-    where = _conditions(pattern.steps[0], triggers, [inference.flatten(event) for event in others])
+    terms = _conditions(pattern, triggers, [inference.flatten(event) for event in others])
+    where = condition.cel(terms)
     steps, left_out = _steps(pattern, examples, triggers, dict(integrations or {}))
     title = _title(pattern)
     match = {"source": pattern.steps[0].source, "type": pattern.steps[0].type}
@@ -74,6 +85,7 @@ def propose(
         workflow=definition,
         evidence=pattern.evidence,
         left_out=tuple(left_out),
+        conditions=tuple(terms),
     )
 
 
@@ -103,23 +115,20 @@ def _identifier(token: Token, taken: set[str]) -> str:
     return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
-def _conditions(token: Token, followed: list[inference.Flat], others: list[inference.Flat]) -> str:
-    """A CEL condition that admits the examples: on the subject, and on data that tells followed events from others."""
-    terms = []
+def _conditions(pattern: Pattern, followed: list[inference.Flat], others: list[inference.Flat]) -> list[Term]:
+    """What admits the examples: on the subject, and on data that tells followed events from others."""
+    terms, token = [], pattern.steps[0]
     if token.level != TYPE and token.subject is not None:
         subjects = {str(flat.get("event.subject")) for flat in followed if "event.subject" in flat}
         start = re.split(r"[{*]", token.subject)[0]
         if len(subjects) == 1:
-            terms.append(f"event.subject == {_literal(subjects.pop())}")
+            terms.append(Term("event.subject", condition.EQUALS, subjects.pop()))
         elif start and all(subject.startswith(start) for subject in subjects) and subjects:
-            terms.append(f"event.subject.startsWith({_literal(start)})")
-    for path, value in inference.discriminating(followed, others).items():
-        terms.append(f"has({path}) && {path} == {_literal(value)}")
-    return " && ".join(terms)
-
-
-def _literal(value: str | float | bool) -> str:
-    return json.dumps(value, ensure_ascii=False)
+            terms.append(Term("event.subject", condition.STARTS, start))
+    if pattern.kind == RELATION:
+        return terms
+    found = inference.discriminating(followed, others).items()
+    return terms + [Term(path, condition.PRESENT_AND_EQUALS, value) for path, value in found]
 
 
 def _words(token: Token) -> str:
@@ -129,6 +138,8 @@ def _words(token: Token) -> str:
 
 def _title(pattern: Pattern) -> str:
     first, last = pattern.steps[0], pattern.steps[-1]
+    if pattern.kind == RELATION:
+        return f"When {first.subject} changes, think of {last.subject} ({first.source})"
     subject = f" {last.subject}" if last.subject and "{" not in last.subject else ""
     does = catalogue.entry(last).does
     name = re.sub(r"[^\w]+|_", " ", first.type).strip()
@@ -139,10 +150,11 @@ def _reasoning(pattern: Pattern, where: str, left_out: Sequence[str]) -> str:
     days = max(1, round((pattern.last_seen - pattern.first_seen) / DAY))
     chance = pattern.support / pattern.lift if pattern.lift else 0.0
     people = len([actor for actor in pattern.actors if actor is not None])
-    route = ", then ".join(_words(step) for step in pattern.steps)
+    related = pattern.kind == RELATION
+    route = (", together with " if related else ", then ").join(_words(step) for step in pattern.steps)
     who = f"by {people} {'person' if people == 1 else 'people'} " if people else ""
     certain = f"in {pattern.confidence:.0%} of the cases (with 95 % certainty in at least {pattern.certainty:.0%})"
-    usual = f"usually {_duration(pattern.median_gap_seconds)} a step"
+    usual = "at the same time" if related else f"usually {_duration(pattern.median_gap_seconds)} a step"
     parts = [
         f"{route}: seen {pattern.support} times {who}on {pattern.days} of {days} days.",
         f"The last step followed {certain}, {usual}; chance alone would give about {chance:.0f}.",

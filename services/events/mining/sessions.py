@@ -62,6 +62,34 @@ def cut(actors: Ints, times: Floats, gap: float) -> Ints:
     return np.concatenate(([0], np.cumsum(breaks))).astype(np.int64)
 
 
+def acts(activities: Activities, codes: Ints, ordered: Order, favoured: Bools | None = None) -> Order:
+    """The order with one row for each moment of an actor in a source, for its events have no order among themselves.
+
+    Many events of one moment are one act told in parts, as a commit and its files are. The part that stands for the
+    act is the one whose token is found in the most moments, a `favoured` (n,) one before all, the earliest if equal.
+    """
+    if not len(ordered.rows):
+        return ordered
+    names = {name: number for number, name in enumerate(sorted(set(activities.sources)))}
+    sources = np.array([names[name] for name in activities.sources], dtype=np.int64)[ordered.rows]
+    times, tokens = activities.times[ordered.rows], codes[ordered.rows]
+    by_source = np.lexsort((times, sources, ordered.actors))
+    fresh = np.ones(len(times), dtype=np.bool_)
+    for column in (times, sources, ordered.actors):
+        sorted_column = column[by_source]
+        fresh[1:] &= sorted_column[1:] == sorted_column[:-1]
+    fresh[1:] = ~fresh[1:]
+    moments = np.empty(len(times), dtype=np.int64)
+    moments[by_source] = np.cumsum(fresh) - 1
+    size = int(tokens.max()) + 1
+    found = np.bincount(np.unique(moments * size + tokens) % size, minlength=size)
+    liked = np.zeros(len(times), dtype=np.bool_) if favoured is None else favoured[ordered.rows]
+    ranked = np.lexsort((np.arange(len(times)), -found[tokens], ~liked, moments))
+    first = np.append(True, np.diff(moments[ranked]) != 0)
+    kept = np.sort(ranked[first])
+    return Order(ordered.rows[kept], ordered.sessions[kept], ordered.actors[kept], ordered.names)
+
+
 def collapse(
     activities: Activities, codes: Ints, alphabet: int, ordered: Order, options: Options = DEFAULT
 ) -> Sessions:

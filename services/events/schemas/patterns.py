@@ -20,7 +20,10 @@ class StepOut(BaseModel):
 
 
 class PatternOut(BaseModel):
-    """Something that repeats; `evidence` holds event ids, run after run."""
+    """Something that repeats; `evidence` holds event ids, run after run.
+
+    `details` of a rule are its delays (seconds), of a habit its calendar, minute of the day (UTC) and regularity.
+    """
 
     id: UUID
     kind: Kind
@@ -36,6 +39,7 @@ class PatternOut(BaseModel):
     last_seen: datetime
     sessions: int
     days: int
+    details: dict[str, Any] = {}
     evidence: list[UUID]
 
 
