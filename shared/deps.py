@@ -26,11 +26,22 @@ def get_service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(get_service)]
 
 
+async def identify(service: Service, scope: Any, token: str) -> Principal:
+    """Whose token this is, counted for the caller; a bad one is counted for its address, so that guessing ends."""
+    try:
+        if not token:
+            raise errors.Unauthorized("invalid-token", "Send `Authorization: Bearer` with an access token or API key.")
+        principal = await service.verifier.verify(token)
+    except errors.Unauthorized:
+        await service.gate.admit(scope, kind="auth")
+        raise
+    await service.gate.admit(scope, principal)
+    return principal
+
+
 async def get_principal(request: Request, service: ServiceDep, credentials: _Credentials) -> Principal:
-    """The verified caller; 401 without one."""
-    if credentials is None:
-        raise errors.Unauthorized("invalid-token", "Send `Authorization: Bearer` with an access token or API key.")
-    principal = await service.verifier.verify(credentials.credentials)
+    """The verified caller, within the rate limits; 401 without one."""
+    principal = await identify(service, request.scope, credentials.credentials if credentials else "")
     request.state.principal = principal
     return principal
 

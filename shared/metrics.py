@@ -8,6 +8,7 @@ JOBS = Counter("floyo_jobs_total", "Jobs taken from the queue", ["service", "job
 LOOP_FAILURES = Counter("floyo_loop_failures_total", "Background loops that failed and were restarted", ["loop"])
 MESSAGES = Counter("floyo_messages_total", "Messages delivered to siblings", ["recipient", "outcome"])
 LIMITED = Counter("floyo_limited_total", "Decisions of rate limits", ["limit", "outcome"])
+LIMITER_BACKEND = Gauge("floyo_limiter_backend", "1 for what rate limits are counted in at present", ["backend"])
 FLAGS = Counter("floyo_flag_evaluations_total", "Decisions of feature flags", ["flag", "enabled"])
 FLAG_STATE = Gauge("floyo_flag_state", "1 when a flag is on for somebody, as this process knows it", ["flag"])
 LETTERS = Counter("floyo_letters_total", "Letters to people", ["kind", "outcome"])

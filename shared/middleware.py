@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.exceptions import HTTPException
 
-from shared import errors, log, metrics, tracing
+from shared import errors, limits, log, metrics, tracing
+from shared.ratelimit import Standing
 
 MAX_BODY = 1_048_576
 
@@ -52,7 +53,8 @@ class RequestMiddleware:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                message["headers"] = [*message["headers"], *_added(message["headers"], trace_id)]
+                added = _added(message["headers"], trace_id, scope.get(limits.STANDING))
+                message["headers"] = [*message["headers"], *added]
                 self._count(scope, message["status"], time.perf_counter() - started)
             await send(message)
 
@@ -79,10 +81,12 @@ class RequestMiddleware:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def _added(present: Any, trace_id: str) -> list[tuple[bytes, bytes]]:
+def _added(present: Any, trace_id: str, standing: Standing | None) -> list[tuple[bytes, bytes]]:
     names = {name.lower() for name, _ in present}
     added = [*_SAFE, (b"x-trace-id", trace_id.encode())]
     added += [header for header in (_POLICY, _NO_STORE) if header[0] not in names]
+    if standing is not None and b"ratelimit" not in names:
+        added += [(name.lower().encode(), value.encode()) for name, value in standing.headers.items()]
     return added
 
 

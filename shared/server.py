@@ -63,6 +63,8 @@ async def _run(
         app.state.service = process
     async with service.opened(process, apps[0].state.lifespan):
         process.start(follow_revocations)
+        process.start(count_instances)
+        process.components["limiter"] = process.gate.limiter.describe
         servers = [build_server(app, config) for app in apps]
         stopping = _watch_signals()
         tasks = [
@@ -80,6 +82,11 @@ async def _run(
 async def follow_revocations(process: Service) -> None:
     """Keeps cached identities no more than a few seconds behind auth."""
     await process.verifier.follow()
+
+
+async def count_instances(process: Service) -> None:
+    """Keeps the limiter's count of the processes that share its limits."""
+    await process.gate.limiter.beat()
 
 
 async def _drain(process: Service) -> None:

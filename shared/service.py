@@ -15,7 +15,9 @@ from shared import flags, log, metrics
 from shared.database import Database
 from shared.httpclient import Directory, Siblings
 from shared.identity import Verifier
+from shared.limits import Gate
 from shared.pagination import Cursors
+from shared.ratelimit import Limiter
 from shared.servicetokens import ServiceTokens
 from shared.settings import Settings
 
@@ -46,6 +48,7 @@ class Service:
     tokens: ServiceTokens
     verifier: Verifier
     cursors: Cursors
+    gate: Gate
     draining: bool = False
     migrated: bool = False
     parts: dict[type, Any] = field(default_factory=dict)
@@ -88,6 +91,7 @@ class Service:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
         await self.siblings.close()
+        await self.gate.limiter.close()
         await self.redis.aclose(close_connection_pool=True)
         await self.database.close()
 
@@ -135,6 +139,7 @@ def build(name: str, settings: Settings) -> Service:
         tokens=tokens,
         verifier=Verifier(SiblingIdentity(siblings), settings.public_url),
         cursors=Cursors(settings.secret_key.get_secret_value()),
+        gate=Gate(Limiter(settings.redis_url.get_secret_value(), settings.instance), settings.limits),
     )
 
 

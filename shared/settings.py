@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared import limits as policies
+
 Environment = Literal["local", "test", "development", "production"]
 
 KNOWN_SECRETS = frozenset(
@@ -51,11 +53,21 @@ class Settings(BaseSettings):
 
     drain_seconds: float = Field(default=2.0, ge=0, le=30)
     forwarded_allow_ips: str = "127.0.0.1"
+    limits: dict[str, int] = {}
 
     @property
     def docs_enabled(self) -> bool:
         """API documents are shown outside production unless switched explicitly."""
         return self.environment != "production" if self.docs is None else self.docs
+
+    @field_validator("limits")
+    @classmethod
+    def _check_limits(cls, value: dict[str, int]) -> dict[str, int]:
+        if unknown := sorted(value.keys() - policies.NAMES):
+            raise ValueError(f"knows no limit {', '.join(unknown)}")
+        if any(quota < 1 for quota in value.values()):
+            raise ValueError("must be 1 or more each")
+        return value
 
     @field_validator("secret_key")
     @classmethod

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from shared import errors, health, log, strictjson, tracing
+from shared import deps, errors, health, log, strictjson, tracing
 from shared.middleware import RequestMiddleware
 from shared.settings import Settings
 
@@ -38,14 +38,22 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that hands FastAPI strictly read JSON, and refuses query parameters that it does not document."""
+    """A route that hands FastAPI strictly read JSON, and refuses query parameters that it does not document.
+
+    Public ones that do not ask who is calling are limited by address; `deps.get_principal` limits the others.
+    """
+
+    is_public = True
 
     def get_route_handler(self) -> Any:
         """Wraps the request before FastAPI reads it."""
         handle = super().get_route_handler()
         known = _query_names(self.dependant)
+        anonymous = self.is_public and not _asks_who(self.dependant)
 
         async def strict(request: Request) -> Any:
+            if anonymous:
+                await request.app.state.service.gate.admit(request.scope)
             _check_query(request, known)
             reading = StrictRequest(request.scope, request.receive)
             if self.body_field is not None and "json" in request.headers.get("content-type", ""):
@@ -53,6 +61,16 @@ class StrictRoute(APIRoute):
             return await handle(reading)
 
         return strict
+
+
+class InternalRoute(StrictRoute):
+    """A route for siblings, who limit themselves."""
+
+    is_public = False
+
+
+def _asks_who(dependant: Any) -> bool:
+    return any(inner.call is deps.get_principal or _asks_who(inner) for inner in dependant.dependencies)
 
 
 def _query_names(dependant: Any) -> frozenset[str]:
@@ -74,7 +92,7 @@ def router(*, prefix: str = PREFIX, tags: list[str] | None = None) -> APIRouter:
 
 def internal_router() -> APIRouter:
     """A router for `internal_routes/<noun>.py`."""
-    return APIRouter(prefix="/internal", route_class=StrictRoute)
+    return APIRouter(prefix="/internal", route_class=InternalRoute)
 
 
 def public_app(

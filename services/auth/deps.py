@@ -25,24 +25,16 @@ from shared.service import Service
 @asynccontextmanager
 async def lifespan(service: Service) -> AsyncIterator[None]:
     """Opens auth's own parts; auth verifies proofs itself instead of asking a sibling."""
-    context = contexts.build(cast("Settings", service.settings), service.database)
+    context = contexts.build(cast("Settings", service.settings), service.database, service.gate.limiter)
     service.attach(context)
     service.verifier = Verifier(LocalIdentity(context), service.settings.public_url)
     flags.attach(service, lambda: flag_overrides.list_overrides(service.database))
-    service.start(count_instances)
-    service.components["limiter"] = context.limiter.describe
     if context.settings.smtp_url is not None:
         service.components["letters"] = partial(post.due, service.database)
     try:
         yield
     finally:
         context.passwords.close()
-        await context.limiter.close()
-
-
-async def count_instances(service: Service) -> None:
-    """Keeps the limiter's count of processes."""
-    await service.part(Context).limiter.beat()
 
 
 def get_context(service: ServiceDep) -> Context:

@@ -25,7 +25,7 @@ class Context:
     limiter: Limiter
 
 
-def build(settings: Settings, database: Database) -> Context:
+def build(settings: Settings, database: Database, limiter: Limiter) -> Context:
     """Opens nothing yet but threads."""
     seal = crypto.KeyRing({SEAL_ID: seal_key(settings.secret_key.get_secret_value())})
     return Context(
@@ -34,7 +34,7 @@ def build(settings: Settings, database: Database) -> Context:
         seal=seal,
         keys=SigningKeys(database, seal),
         passwords=Passwords(settings.password_threads, settings.password_queue),
-        limiter=Limiter(settings.redis_url.get_secret_value(), settings.instance),
+        limiter=limiter,
     )
 
 

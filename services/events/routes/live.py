@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from services.events.domain.feeds import encode
 from services.events.domain.live import Hub
 from services.events.domain.sockets import EXPIRED, FLOOD, REFUSED, Client
-from shared import errors, webapp
+from shared import deps, errors, webapp
 from shared.service import Service
 
 routes = webapp.router(tags=["live"])
@@ -71,7 +71,7 @@ async def _admit(websocket: WebSocket, service: Service, hub: Hub) -> Client:
     if origin is not None and origin not in {*service.settings.cors_origins, service.settings.public_url}:
         raise errors.Forbidden("origin-not-allowed", "This origin may not open sockets.")
     token = _token(websocket)
-    principal = await service.verifier.verify(token)
+    principal = await deps.identify(service, websocket.scope, token)
     if not principal.may("live:read"):
         raise errors.Forbidden("forbidden", "This needs the permission live:read.")
     hub.check_room(principal.organization_id)

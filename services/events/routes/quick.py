@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from services.events.domain import quick
 from services.events.domain.drafts import Draft
 from services.events.domain.ingest import Committer, receipt
-from shared import errors, tracing
+from shared import deps, errors, tracing
 from shared.identity import Principal
 
 SINGLE = "/api/v1/events"
@@ -59,9 +59,8 @@ class QuickIngest:
     async def _admit(self, scope: Any) -> Principal:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, token = given.decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise errors.Unauthorized("invalid-token", "Send `Authorization: Bearer` with an access token or API key.")
-        principal: Principal = await self._owner.state.service.verifier.verify(token.strip())
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        principal = await deps.identify(self._owner.state.service, scope, bearer)
         if not principal.may("events:write"):
             raise errors.Forbidden("forbidden", "This needs the permission events:write.")
         return principal

@@ -1,0 +1,88 @@
+"""The policies of rate limits: how many requests of each class a minute, and for whom they are counted.
+
+FLOYO_LIMITS overrides them by name, such as {"write-key": 600, "auth-address": 120}.
+"""
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+from shared.identity import Principal
+from shared.ratelimit import Limit, Limiter
+
+WINDOW = 60
+SCOPES = ("organization", "key", "user", "address")
+# They stop floods and guessing, not work: a whole machine of two cores does less than one organisation may ask for.
+PER_MINUTE = {
+    #          organization        key       user    address
+    "read": (    1_200_000,   600_000,   600_000,   120_000),
+    "write": (     600_000,   300_000,   300_000,    60_000),
+    "ingest": (  6_000_000, 3_000_000, 3_000_000,   600_000),
+    "run": (     1_200_000,   600_000,   600_000,    60_000),
+    "auth": (       60_000,    30_000,    30_000,     6_000),
+}  # fmt: skip
+NAMES = frozenset(f"{kind}-{scope}" for kind in PER_MINUTE for scope in SCOPES)
+STANDING = "floyo.standing"
+_KINDS = (
+    ("auth", re.compile(r"/auth/")),
+    ("ingest", re.compile(r"/events(/batch|/upload)?$|/hooks/")),
+    ("run", re.compile(r"/runs\b|/actions/|/test$|/apply$")),
+)
+
+
+class Gate:
+    """Where every public request is counted once for each limit that concerns it."""
+
+    def __init__(self, limiter: Limiter, overrides: Mapping[str, int]) -> None:
+        self.limiter = limiter
+        self._limits = {
+            f"{kind}-{scope}": Limit(f"{kind}-{scope}", overrides.get(f"{kind}-{scope}", quota), WINDOW)
+            for kind, quotas in PER_MINUTE.items()
+            for scope, quota in zip(SCOPES, quotas, strict=True)
+        }
+
+    async def admit(self, scope: Any, principal: Principal | None = None, *, kind: str | None = None) -> None:
+        """Counts a request for its caller and organisation, or for its address; raises TooManyRequests.
+
+        What is left stays in the ASGI scope, where the middleware finds it for the answer's headers.
+        """
+        if STANDING in scope:
+            return
+        kind = kind or kind_of(scope.get("method", "GET"), getattr(scope.get("route"), "path", scope["path"]))
+        whom = _address(scope) if principal is None else _caller(principal)
+        asked = [self.limiter.ask(self._limits[f"{kind}-{name}"], key) for name, key in whom]
+        standings = await asyncio.gather(*asked)
+        scope[STANDING] = min(standings, key=lambda standing: standing.remaining / standing.limit.quota)
+
+
+def _caller(principal: Principal) -> tuple[tuple[str, str], ...]:
+    who = "key" if principal.kind == "api_key" else "user"
+    return (who, principal.subject), ("organization", str(principal.organization_id))
+
+
+def _address(scope: Any) -> tuple[tuple[str, str], ...]:
+    return (("address", network_of((scope.get("client") or ("",))[0])),)
+
+
+@cache
+def kind_of(method: str, path: str) -> str:
+    """The class of a route, by its method and path template."""
+    if method != "POST":
+        return "read" if method in {"GET", "HEAD"} else "write"
+    return next((kind for kind, pattern in _KINDS if pattern.search(path)), "write")
+
+
+@lru_cache(10_000)
+def network_of(host: str) -> str:
+    """What one subscriber holds: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.version == 4:
+        return str(address)
+    mapped = address.ipv4_mapped
+    return str(mapped or ipaddress.ip_network(f"{address}/64", strict=False).network_address)

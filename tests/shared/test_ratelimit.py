@@ -1,0 +1,211 @@
+"""Limits: exact over processes, counted together, announced on every answer, and kept up without Redis."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from infra.local.valkey import Valkey
+from shared import deps, errors, ids, limits, settings, webapp
+from shared.identity import Principal
+from shared.limits import Gate, kind_of, network_of
+from shared.ratelimit import EXACT_QUOTA, Limit, Limiter, Standing
+from shared.service import Service
+
+NOWHERE = "redis://127.0.0.1:1/0"
+Open = Callable[..., Limiter]
+
+
+@pytest.fixture
+async def limiter(valkey: Valkey) -> AsyncIterator[Open]:
+    """Opens limiters of as many processes as are wanted."""
+    opened: list[Limiter] = []
+
+    def opener(url: str | None = None) -> Limiter:
+        opened.append(Limiter(url or valkey.url("events"), f"test-{len(opened)}"))
+        return opened[-1]
+
+    yield opener
+    for one in opened:
+        await one.close()
+
+
+def fresh(quota: int, *, strict: bool = False) -> Limit:
+    return Limit(f"test-{os.urandom(4).hex()}", quota, 60, strict=strict)
+
+
+async def admitted(calls: list[Awaitable[Standing]]) -> list[Any]:
+    return list(await asyncio.gather(*calls, return_exceptions=True))
+
+
+@pytest.mark.parametrize("quota", [100, EXACT_QUOTA + 100])
+async def test_exactly_the_quota_is_admitted_over_processes(limiter: Open, quota: int) -> None:
+    processes, limit = [limiter() for _ in range(4)], fresh(quota)
+    answers = await admitted([processes[number % 4].take(limit, "ada") for number in range(quota + 300)])
+    good = [answer for answer in answers if isinstance(answer, Standing)]
+    refused = [answer for answer in answers if isinstance(answer, errors.TooManyRequests)]
+    assert (len(good), len(refused)) == (quota, 300)
+    assert {answer.slug for answer in refused} == {"too-many-requests"}
+    assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in refused)
+    assert (await processes[0].take(limit, "grace")).remaining == quota - 1, "others have their own"
+
+
+async def test_hits_of_one_turn_are_one_command(limiter: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, limit = limiter(), fresh(1_000_000)
+    costs: list[int] = []
+    hit = one._common.hit
+
+    async def counted(limit: Limit, key: str, wanted: int, share: int) -> tuple[int, Standing]:
+        costs.append(wanted)
+        return await hit(limit, key, wanted, share)
+
+    monkeypatch.setattr(one._common, "hit", counted)
+    standings = await asyncio.gather(*(one.take(limit, "ada") for _ in range(50)))
+    assert costs == [50]
+    assert standings[0].remaining == 1_000_000 - 50
+
+
+async def test_who_goes_away_while_waiting_disturbs_nobody(limiter: Open) -> None:
+    one, limit = limiter(), fresh(10)
+    gone = asyncio.ensure_future(one.ask(limit, "ada"))
+    staying = one.ask(limit, "ada")
+    gone.cancel()
+    assert (await staying).remaining == 8
+
+
+async def test_headers_follow_the_draft() -> None:
+    standing = Standing(Limit("burst", 100, 60), 50, 30)
+    assert standing.headers == {"RateLimit-Policy": '"burst";q=100;w=60', "RateLimit": '"burst";r=50;t=30'}
+
+
+async def test_without_redis_each_process_admits_its_share(limiter: Open) -> None:
+    one, limit = limiter(NOWHERE), fresh(100)
+    one._instances = 4
+    answers = await admitted([one.take(limit, "ada") for _ in range(100)])
+    assert sum(isinstance(answer, Standing) for answer in answers) == 25
+    assert await one.describe() == {"status": "degraded", "backend": "memory", "instances": 4}
+
+
+async def test_without_redis_a_strict_limit_refuses_everything(limiter: Open) -> None:
+    one, limit = limiter(NOWHERE), fresh(100, strict=True)
+    for call in (one.take, one.check):
+        with pytest.raises(errors.Unavailable) as refused:
+            await call(limit, "ada")
+        assert refused.value.slug == "limiter-unavailable"
+
+
+async def test_processes_find_each_other_and_redis_again(limiter: Open) -> None:
+    first, second = limiter(), limiter()
+    first.backend = "memory"
+    beating = [asyncio.create_task(one.beat()) for one in (first, second, first)]
+    await asyncio.sleep(0.3)
+    for task in beating:
+        task.cancel()
+    await asyncio.gather(*beating, return_exceptions=True)
+    assert first.backend == "redis"
+    assert first._instances >= 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind"),
+    [
+        ("GET", "/api/v1/runs", "read"),
+        ("PATCH", "/api/v1/users/me", "write"),
+        ("POST", "/api/v1/workflows", "write"),
+        ("POST", "/api/v1/events", "ingest"),
+        ("POST", "/api/v1/events/batch", "ingest"),
+        ("POST", "/api/v1/hooks/{hook_id}", "ingest"),
+        ("POST", "/api/v1/workflows/{workflow_id}/runs", "run"),
+        ("POST", "/api/v1/integrations/{integration_id}/actions/{action}", "run"),
+        ("POST", "/api/v1/auth/login", "auth"),
+    ],
+)
+def test_routes_have_classes(method: str, path: str, kind: str) -> None:
+    assert kind_of(method, path) == kind
+
+
+def test_an_address_is_what_one_subscriber_holds() -> None:
+    assert network_of("192.0.2.7") == network_of("::ffff:192.0.2.7") == "192.0.2.7"
+    assert network_of("2001:db8:1:2::3") == network_of("2001:db8:1:2:ffff::1") != network_of("2001:db8:1:3::3")
+    assert network_of("testclient") == "testclient"
+
+
+def test_settings_refuse_limits_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ('{"write-planet": 5}', '{"write-key": 0}'):
+        monkeypatch.setenv("FLOYO_LIMITS", value)
+        with pytest.raises(settings.SettingsError, match="FLOYO_LIMITS"):
+            settings.load(settings.Settings)
+
+
+class Verifier:
+    """Knows organisations by number."""
+
+    async def verify(self, token: str) -> Principal:
+        """The principal; 401 for what is no number."""
+        try:
+            return Principal("api_key", UUID(int=1), frozenset({"events:read"}), 2**40, 0.0, key_id=UUID(token))
+        except ValueError:
+            raise errors.Unauthorized("invalid-token", "No.") from None
+
+
+@pytest.fixture
+async def client(process: Service) -> AsyncIterator[httpx2.AsyncClient]:
+    """A public application with one route for callers and one for anybody."""
+    router = webapp.router()
+
+    @router.get("/mine")
+    async def mine(_: Annotated[Principal, deps.allow("events:read")]) -> str:
+        return "mine"
+
+    @router.post("/auth/anybody")
+    async def anybody() -> str:
+        return "anybody's"
+
+    process.verifier = Verifier()  # type: ignore[assignment]
+    process.gate = Gate(process.gate.limiter, {"read-key": 5, "auth-address": 7})
+    app: FastAPI = webapp.public_app("events", [router], process.settings)
+    app.state.service = process
+    address = f"2001:db8:{os.urandom(2).hex()}:{os.urandom(2).hex()}::1"
+    transport = httpx2.ASGITransport(app, client=(address, 1))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://floyo/api/v1") as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLOYO_LIMITS", raising=False)
+
+
+async def test_every_answer_tells_the_callers_standing(client: httpx2.AsyncClient) -> None:
+    headers = {"Authorization": f"Bearer {ids.new()}"}
+    answers = [await client.get("/mine", headers=headers) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert answers[0].headers["RateLimit-Policy"] == '"read-key";q=5;w=60'
+    assert [answer.headers["RateLimit"].split(";")[1] for answer in answers] == [
+        "r=4",
+        "r=3",
+        "r=2",
+        "r=1",
+        "r=0",
+        "r=0",
+    ]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    assert answers[-1].json()["type"] == "urn:floyo:problem:too-many-requests"
+    other = await client.get("/mine", headers={"Authorization": f"Bearer {ids.new()}"})
+    assert other.status_code == 200, "another key has its own"
+
+
+async def test_strangers_and_guesses_are_counted_by_address(client: httpx2.AsyncClient) -> None:
+    answers = [await client.post("/auth/anybody", headers={"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(4)]
+    answers += [await client.get("/mine", headers={"Authorization": "Bearer guess"}) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200] * 4 + [401] * 3 + [429]
+    assert answers[0].headers["RateLimit-Policy"] == '"auth-address";q=7;w=60'
+
+
+def test_policies_are_complete() -> None:
+    assert len(limits.NAMES) == len(limits.PER_MINUTE) * len(limits.SCOPES)
