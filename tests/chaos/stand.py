@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from infra.local import ports
-from infra.local.home import ROOT
+from infra.local import client, ports
+from infra.local.home import ROOT, Home
 
 
 @dataclass
@@ -51,8 +51,8 @@ class Stand:
         return dict(json.loads(lines[-1])) if lines and lines[-1].startswith("{") else {}
 
     def processes(self, name: str) -> list[dict[str, Any]]:
-        """What `status` says of the processes of one name."""
-        found = self.command("infra.local", "status", "--json")["processes"]
+        """What `status` says of the processes of one name, asked in this process so that kills hit soon."""
+        found = client.ask(Home(self.home), {"command": "status"}, print)["status"]["processes"]
         return [process for process in found if process["name"] == name]
 
     async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:

@@ -14,6 +14,16 @@ WORKERS = 4
 HELD = "SELECT id, lease_owner, lease_token FROM run WHERE status = 'running' AND lease_owner IS NOT NULL"
 
 
+@dataclass(frozen=True)
+class Size:
+    """How many runs and kills, the seconds between kills, and how long everything may take."""
+
+    runs: int
+    kills: int
+    patience: float
+    pauses: tuple[float, float] = (0.8, 2.4)
+
+
 @dataclass
 class Figures:
     """What happened, as it is counted."""
@@ -28,33 +38,35 @@ class Figures:
 
 async def run(options: Options) -> dict[str, Any]:
     """A thousand runs, twenty kills."""
-    runs, kills, patience = (120, 4, 60.0) if options.short else (1_000, 20, 600.0)
-    return await _scenario(options, runs=runs, kills=kills, patience=patience)
+    size = Size(80, 3, 25.0, (0.2, 0.7)) if options.short else Size(1_000, 20, 600.0)
+    return await _scenario(options, size)
 
 
 async def control(options: Options) -> dict[str, Any]:
     """Without the sweeper the same must fail."""
-    return await _scenario(options, runs=40, kills=2, patience=12.0, FLOYO_FAULTS="sweeper-off")
+    size = Size(20, 1, 6.0, (0.2, 0.7)) if options.short else Size(40, 2, 12.0)
+    return await _scenario(options, size, FLOYO_FAULTS="sweeper-off")
 
 
-async def _scenario(options: Options, *, runs: int, kills: int, patience: float, **variables: str) -> dict[str, Any]:
+async def _scenario(options: Options, size: Size, **variables: str) -> dict[str, Any]:
     figures = Figures()
     async with open_stand(scale={"workflows-worker": WORKERS}, sink_seconds=0.25, **variables) as stand:
         workflow = await feeding.save(stand)
         began = time.monotonic()
-        starting = asyncio.create_task(feeding.start(stand, workflow, runs, figures.accepted))
+        starting = asyncio.create_task(feeding.start(stand, workflow, size.runs, figures.accepted))
         watching = asyncio.create_task(_watch(stand, figures))
-        deadline = began + patience
-        await _kill(stand, options, kills, figures, deadline)
+        deadline = began + size.patience
+        killing = asyncio.create_task(_kill(stand, options, size, figures))
         await starting
+        killing.cancel()
         left = await feeding.settle(stand, deadline)
         figures.seconds = time.monotonic() - began
         watching.cancel()
         faults = await reconciling.reconcile(stand, figures.accepted, feeding.STEPS)
         faults += [f"{left} runs never ended"] if left else []
     longest = max(figures.takeovers, default=0.0)
-    if figures.kills < kills:
-        faults.append(f"only {figures.kills} of {kills} kills hit a worker that held leases")
+    if figures.kills < size.kills:
+        faults.append(f"only {figures.kills} of {size.kills} kills hit a worker that held leases")
     if longest > 15:
         faults.append(f"a takeover took {longest:.1f} s")
     return {
@@ -67,10 +79,10 @@ async def _scenario(options: Options, *, runs: int, kills: int, patience: float,
     }
 
 
-async def _kill(stand: Stand, options: Options, kills: int, figures: Figures, deadline: float) -> None:
-    """SIGKILL a worker that holds leases, again and again; only such kills count."""
-    while figures.kills < kills and time.monotonic() < deadline:
-        await asyncio.sleep(options.random.uniform(0.8, 2.4))
+async def _kill(stand: Stand, options: Options, size: Size, figures: Figures) -> None:
+    """SIGKILL a worker that holds leases, again and again while runs are started; only such kills count."""
+    while figures.kills < size.kills:
+        await asyncio.sleep(options.random.uniform(*size.pauses))
         processes = await asyncio.to_thread(stand.processes, "workflows-worker")
         pids = {item["instance"]: item["pid"] for item in processes if item["pid"] and item["state"] == "ready"}
         held = {row["lease_owner"] for row in await stand.rows("workflows", HELD)} - figures.dead
