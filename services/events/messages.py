@@ -1,11 +1,26 @@
-"""Messages of siblings that the events service reads: only the fields that it needs."""
+"""Messages that the events service publishes, and those of siblings that it reads: only the fields that it needs."""
 
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.messages import Reading
+from shared.messages import Message, Reading
+
+
+class SuggestionCreated(Message):
+    """Mining found a routine that was not suggested before; `confidence` is 0 to 1."""
+
+    type: ClassVar[str] = "suggestion.created"
+
+    organization_id: UUID
+    suggestion_id: UUID
+    pattern_id: UUID
+    title: str
+    confidence: float
+    minutes_per_week: float
+    created_at: datetime
 
 
 class Match(BaseModel):

@@ -1,10 +1,12 @@
 """From events to suggestions to workflows."""
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from shared import ids
@@ -66,6 +68,8 @@ async def test_a_routine_becomes_pattern_suggestion_and_workflow(mined: Tenant, 
     assert found["support"] >= 40
     assert found["actors"] == 1
     assert (await mined.client.get(f"/api/v1/patterns/{found['id']}")).json() == found
+    rules = (await mined.client.get("/api/v1/patterns?kind=rule")).json()["items"]
+    assert "median_seconds" in next(item for item in rules if item["steps"][0]["type"] == "order.received")["details"]
     event = (await mined.client.get(f"/api/v1/events/{found['evidence'][0]}")).json()
     assert event["type"] == "order.received"
 
@@ -98,6 +102,21 @@ async def test_mining_again_keeps_ids_and_what_was_decided(mined: Tenant) -> Non
     after = (await mined.client.get("/api/v1/suggestions")).json()["items"]
     assert [item["id"] for item in after] == [item["id"] for item in before]
     assert after[0]["status"] == "dismissed"
+
+
+async def test_a_new_suggestion_is_told_once(mined: Tenant, events_urls: dict[str, str]) -> None:
+    found = (await mined.client.get("/api/v1/suggestions")).json()["items"]
+    assert (await mine(mined))["status"] == "succeeded"
+    connection = await asyncpg.connect(events_urls["admin"])
+    try:
+        query = "SELECT recipient, body FROM outbox WHERE type = 'suggestion.created' AND key = $1"
+        rows = await connection.fetch(query, str(mined.organization_id))
+    finally:
+        await connection.close()
+    assert {row["recipient"] for row in rows} == {"integrations"}
+    told = [json.loads(row["body"]) for row in rows]
+    assert sorted(item["suggestion_id"] for item in told) == sorted(item["id"] for item in found)
+    assert {item["title"] for item in told} == {item["title"] for item in found}
 
 
 async def test_suggestions_of_others_are_not_there(mined: Tenant, service_events: Process) -> None:

@@ -4,17 +4,21 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.domain import events, signals
 from services.events.domain.jobs import Work
 from services.events.domain.signals import Signals
+from services.events.messages import SuggestionCreated
 from services.events.storage import events as stored_events
 from services.events.storage import history, patterns, suggestions
-from shared import clock, errors
+from services.events.storage.tables import outbox_message
+from shared import clock, errors, outbox
 
 P = TypeVar("P")
 BATCH = 5_000
@@ -78,9 +82,26 @@ async def run(work: Work) -> None:
         known = await patterns.replace(session, work.organization_id, found["patterns"], now)
         evidence = {pattern["key"]: pattern["evidence"] for pattern in found["patterns"]}
         rows = [{**item, "pattern_id": known[item["key"]], "evidence": evidence[item["key"]]} for item in proposals]
-        await suggestions.replace(session, work.organization_id, rows, now)
+        for suggestion_id, item in await suggestions.replace(session, work.organization_id, rows, now):
+            await _tell(session, work.organization_id, suggestion_id, item, now)
         await work.record(session, accepted=len(ids))
     work.service.part(Signals).announce(signals.SUGGESTIONS, str(work.organization_id))
+
+
+async def _tell(
+    session: AsyncSession, organization_id: UUID, suggestion_id: UUID, item: dict[str, Any], now: datetime
+) -> None:
+    """Publishes a new suggestion in the transaction that stores it."""
+    message = SuggestionCreated(
+        organization_id=organization_id,
+        suggestion_id=suggestion_id,
+        pattern_id=item["pattern_id"],
+        title=item["title"],
+        confidence=item["confidence"],
+        minutes_per_week=item["minutes_per_week"],
+        created_at=now,
+    )
+    await outbox.add(session, outbox_message, message, to=("integrations",), key=str(organization_id))
 
 
 async def _feed(work: Work, miner: Miner) -> list[UUID]:

@@ -23,24 +23,31 @@ _POSITION: dict[str, Any] = {
 }
 
 
-async def replace(session: AsyncSession, organization_id: UUID, found: Sequence[dict[str, Any]], now: datetime) -> None:
-    """Stores a mining's proposals; the same pattern keeps id and status, others that are open retire."""
+async def replace(
+    session: AsyncSession, organization_id: UUID, found: Sequence[dict[str, Any]], now: datetime
+) -> list[tuple[UUID, dict[str, Any]]]:
+    """Stores a mining's proposals; the same pattern keeps id and status, others that are open retire.
+
+    Answers those that are new, with their ids.
+    """
+    created: list[tuple[UUID, dict[str, Any]]] = []
     for item in found:
         texts = {name: item[name] for name in _TEXTS}
         changes = {**texts, "retired_at": None, "changed_at": now, **_POSITION}
+        suggestion_id = ids.new()
         statement = insert(suggestion).values(
-            id=ids.new(), organization_id=organization_id, pattern_id=item["pattern_id"], status="open",
+            id=suggestion_id, organization_id=organization_id, pattern_id=item["pattern_id"], status="open",
             created_at=now, **changes,
         )  # fmt: skip
         differs = sa.or_(
             suggestion.c.retired_at.is_not(None),
             *(suggestion.c[name].is_distinct_from(statement.excluded[name]) for name in texts),
         )
-        await session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["organization_id", "pattern_id"], set_=changes, where=differs
-            )
+        stored = statement.on_conflict_do_update(
+            index_elements=["organization_id", "pattern_id"], set_=changes, where=differs
         )
+        if (await session.execute(stored.returning(suggestion.c.id))).scalar_one_or_none() == suggestion_id:
+            created.append((suggestion_id, item))
     gone = sa.update(suggestion).where(
         suggestion.c.organization_id == organization_id,
         suggestion.c.retired_at.is_(None),
@@ -48,6 +55,7 @@ async def replace(session: AsyncSession, organization_id: UUID, found: Sequence[
         suggestion.c.pattern_id.not_in([item["pattern_id"] for item in found]),
     )
     await session.execute(gone.values(retired_at=now, changed_at=now, **_POSITION))
+    return created
 
 
 async def find(session: AsyncSession, organization_id: UUID, suggestion_id: UUID) -> Row[Any] | None:
