@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from services.integrations.storage.tables import integration as table
 from shared import ids
 from shared.service import Service
+from tests.fixtures.pools import most_in_use
 from tests.integrations.conftest import Ask, Enter, Person
 from tests.shared.outbound import Canary, http
 
@@ -72,6 +73,17 @@ async def test_the_same_key_makes_one_integration(admin: Person, canary: Canary)
     assert answers[0].json() == answers[1].json()
     other = await admin.api.post("/integrations", json={**body, "name": "two"}, headers={"Idempotency-Key": "k"})
     assert other.status_code == 422
+
+
+async def test_a_hundred_requests_with_one_key_leave_the_pool_to_others(
+    admin: Person, canary: Canary, service_integrations: Service
+) -> None:
+    body = {"connector": "http", "name": "once", "settings": {"base_url": canary.url}, "secrets": {"token": SECRET}}
+    posts = [admin.api.post("/integrations", json=body, headers={"Idempotency-Key": "k"}) for _ in range(100)]
+    answers, most = await most_in_use(service_integrations.database, posts)
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert most <= 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from shared import ids
 from shared.servicetokens import ServiceTokens
+from tests.fixtures.pools import most_in_use
 from tests.workflows.driving import Answers
 from tests.workflows.stage import Stage, transform
 from tests.workflows.tokens import SEEDS, access_token, public_keys
@@ -94,6 +95,19 @@ async def test_the_same_key_starts_one_run(public: httpx2.AsyncClient, stage: St
     other = await public.post(path, json={"input": 2}, headers=headers)
     assert (other.status_code, other.json()["type"]) == (422, "urn:floyo:problem:idempotency-mismatch")
     assert await stage.execute("SELECT count(*) FROM run") == [(1,)]
+
+
+async def test_a_hundred_requests_with_one_key_leave_the_pool_to_others(
+    public: httpx2.AsyncClient, stage: Stage
+) -> None:
+    workflow = await stage.workflow(*BODY["steps"])
+    headers = {**bearer(stage), "Idempotency-Key": "k"}
+    for path, body in ((f"/workflows/{workflow}/runs", {"input": 1}), ("/workflows", BODY)):
+        posts = [public.post(path, json=body, headers=headers) for _ in range(100)]
+        answers, most = await most_in_use(stage.service.database, posts)
+        assert {answer.status_code for answer in answers} <= {201, 202}
+        assert len({answer.content for answer in answers}) == 1
+        assert most <= 2
 
 
 async def test_b51_a_deactivated_workflow_starts_nothing(

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.domain import filters, partitions, signals, turns
+from services.events.domain import filters, partitions, signals
 from services.events.domain.batches import Outcome
 from services.events.domain.drafts import Draft
 from services.events.domain.signals import Signals
 from services.events.storage import log, rejections
 from services.events.storage.log import Appended
 from services.events.storage.tables import idempotency_key
-from shared import errors, idempotency, ids
+from shared import errors, idempotency, ids, turns
 from shared.database import Database
 from shared.groupcommit import GroupCommit
 from shared.idempotency import Answer

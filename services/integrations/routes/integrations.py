@@ -17,7 +17,7 @@ from services.integrations.schemas.integrations import (
     TestResult,
     revealed,
 )
-from shared import pagination, webapp
+from shared import pagination, turns, webapp
 from shared.deps import CursorParameter, IdempotencyKey, Limit, ServiceDep, Session, allow
 from shared.identity import Principal
 from shared.pagination import Page
@@ -34,7 +34,7 @@ User = Annotated[Principal, allow("integrations:use")]
 async def create_integration(
     *,
     body: NewIntegration,
-    session: Session,
+    service: ServiceDep,
     desk: DeskDep,
     principal: Writer,
     response: Response,
@@ -58,14 +58,16 @@ async def create_integration(
         await audit.record(session, principal, "integration.created", made.id, connector=body.connector)
         return 201, IntegrationView.of(made).model_dump(mode="json")
 
-    answer = await once(
-        session,
-        principal.organization_id,
-        route="POST /integrations",
-        key=key,
-        request={**body.model_dump(mode="json"), "secrets": secrets},
-        produce=produce,
-    )
+    turn = turns.in_turn(principal.organization_id, "POST /integrations", key)
+    async with turn, service.database.session(principal.organization_id) as session:
+        answer = await once(
+            session,
+            principal.organization_id,
+            route="POST /integrations",
+            key=key,
+            request={**body.model_dump(mode="json"), "secrets": secrets},
+            produce=produce,
+        )
     view = IntegrationView.model_validate(answer.body)
     response.status_code = answer.status
     response.headers["ETag"] = integrations.etag(view.revision)

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from services.workflows.deps import Runner, RunReader, WaitersDep, wake_workers
 from services.workflows.domain import keys, runs
 from services.workflows.schemas.runs import RetriedOut, RetryIn, RunIn, RunOut, RunSummary, StartedOut, Status
-from shared import webapp
+from shared import turns, webapp
 from shared.deps import CursorParameter, IdempotencyKey, Limit, ServiceDep, Session
 from shared.pagination import Page, cut
 
@@ -48,11 +48,13 @@ async def start_run(
         )
         return 202, {"id": str(started.id), "status": started.status}
 
-    async with service.database.session(principal.organization_id) as session:
+    route = f"POST /workflows/{workflow_id}/runs"
+    turn = turns.in_turn(principal.organization_id, route, key)
+    async with turn, service.database.session(principal.organization_id) as session:
         answer = await keys.once(
             session,
             organization_id=principal.organization_id,
-            route=f"POST /workflows/{workflow_id}/runs",
+            route=route,
             key=key,
             request=given.model_dump(mode="json"),
             produce=produce,

@@ -9,7 +9,7 @@ from services.workflows.deps import IfMatch, Reader, Writer, author
 from services.workflows.domain import keys, outside, workflows
 from services.workflows.domain.definition import Definition
 from services.workflows.schemas.workflows import DeactivateIn, WorkflowOut, show
-from shared import webapp
+from shared import turns, webapp
 from shared.deps import CursorParameter, IdempotencyKey, Limit, ServiceDep, Session
 from shared.pagination import Page, cut
 
@@ -27,7 +27,8 @@ async def create_workflow(
         return 201, {"id": str(workflow_id)}
 
     await outside.check_references(service.siblings, principal.organization_id, body)
-    async with service.database.session(principal.organization_id) as session:
+    turn = turns.in_turn(principal.organization_id, "POST /workflows", key)
+    async with turn, service.database.session(principal.organization_id) as session:
         answer = await keys.once(
             session,
             organization_id=principal.organization_id,
