@@ -17,8 +17,8 @@ _bearer = HTTPBearer(auto_error=False, description="An access token, or an API k
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 
-def get_service(request: Request) -> Service:
-    """The process that answers this request."""
+async def get_service(request: Request) -> Service:
+    """The process that answers this request; dependencies are `async`, or each would cost a trip through a thread."""
     service: Service = request.app.state.service
     return service
 

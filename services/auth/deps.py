@@ -37,7 +37,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
         context.passwords.close()
 
 
-def get_context(service: ServiceDep) -> Context:
+async def get_context(service: ServiceDep) -> Context:
     """The parts of this process."""
     return service.part(Context)
 
@@ -45,7 +45,7 @@ def get_context(service: ServiceDep) -> Context:
 ContextDep = Annotated[Context, Depends(get_context)]
 
 
-def get_device(request: Request) -> Device:
+async def get_device(request: Request) -> Device:
     """Where a request comes from, as far as it tells."""
     agent = request.headers.get("User-Agent", "")[:300]
     return Device(agent, request.client.host if request.client else "")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from services.events.domain import filters
 from services.events.domain.ingest import Committer
 from services.events.domain.live import Hub
 from services.events.domain.signals import Signals
@@ -32,7 +33,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
     hub = Hub(service.settings.live_connections, service.settings.live_connections_per_organization)
     service.attach(hub)
     hub.open(service)
-    committer = Committer(service.database, signals, service.settings.ingest_queue)
+    committer = Committer(service.database, signals, service.settings.ingest_queue, filters.key_of(service))
     service.attach(committer)
     service.start(committer.commit_events)
     service.start(signals.publish)
@@ -40,7 +41,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
     yield
 
 
-def get_signals(service: ServiceDep) -> Signals:
+async def get_signals(service: ServiceDep) -> Signals:
     """The process's wake-ups."""
     return service.part(Signals)
 
@@ -48,7 +49,7 @@ def get_signals(service: ServiceDep) -> Signals:
 SignalsDep = Annotated[Signals, Depends(get_signals)]
 
 
-def get_settings(service: ServiceDep) -> Settings:
+async def get_settings(service: ServiceDep) -> Settings:
     """The service's own settings."""
     if not isinstance(service.settings, Settings):
         raise TypeError("the events service needs its own settings")
@@ -128,7 +129,7 @@ class Pages:
 PagesDep = Annotated[Pages, Depends(Pages)]
 
 
-def get_wake(service: ServiceDep) -> Callable[[], Awaitable[None]]:
+async def get_wake(service: ServiceDep) -> Callable[[], Awaitable[None]]:
     """Tells a worker that a job is due; to be called after the commit."""
 
     async def wake() -> None:

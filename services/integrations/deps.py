@@ -61,7 +61,7 @@ def open_desk(connectors: ModuleType) -> Lifespan:
     return opened
 
 
-def get_desk(service: ServiceDep) -> Desk:
+async def get_desk(service: ServiceDep) -> Desk:
     """The desk of this process."""
     return service.part(Desk)
 

@@ -64,7 +64,7 @@ async def open_waiters(service: Service) -> AsyncIterator[None]:
     yield
 
 
-def get_waiters(service: ServiceDep) -> Waiters:
+async def get_waiters(service: ServiceDep) -> Waiters:
     """The waiting requests of this process."""
     return service.part(Waiters)
 
