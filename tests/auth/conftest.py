@@ -1,10 +1,8 @@
 """An auth database of this worker, migrated, a mail server, and processes of the service on them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-import asyncpg
 import pytest
 from aiosmtpd.controller import Controller
 
@@ -12,31 +10,16 @@ from infra.local import ports
 from infra.local.postgres import Postgres
 from infra.local.valkey import Valkey
 from services.auth.settings import Settings
-from shared import crypto, migrate
+from shared import crypto
 from tests.auth.processes import PUBLIC_URL, SEEDS, Mailbox, Person, Process, running
+from tests.fixtures import databases
 from tests.fixtures.servers import worker_name
-
-PASSWORD = "in-tests"
 
 
 @pytest.fixture(scope="session")
 def auth_urls(postgres: Postgres) -> dict[str, str]:
     """Addresses of a migrated database of this worker by role: api, system, owner, admin."""
-    database = f"auth_{worker_name()}"
-    asyncio.run(_bootstrap(postgres, database))
-    urls = {kind: postgres.dsn(database, f"auth_{kind}", PASSWORD) for kind in migrate.ROLE_KINDS}
-    migrate.upgrade("auth", urls["owner"])
-    return {**urls, "admin": postgres.dsn(database)}
-
-
-async def _bootstrap(postgres: Postgres, database: str) -> None:
-    connection = await asyncpg.connect(postgres.dsn())
-    try:
-        await connection.execute("SELECT pg_advisory_lock(4711)")  # roles are the cluster's: one worker at a time
-        passwords = {f"auth_{kind}": PASSWORD for kind in migrate.ROLE_KINDS}
-        await migrate.bootstrap(postgres.dsn(), passwords, {"auth": database})
-    finally:
-        await connection.close()
+    return databases.migrated(postgres, "auth", f"auth_{worker_name()}")
 
 
 @pytest.fixture(scope="session")

@@ -1,43 +1,26 @@
 """An events database of this worker, migrated, and processes of the service on it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 
 from infra.local.postgres import Postgres
 from infra.local.valkey import Valkey
 from services.events.jobs import log
 from services.events.settings import Settings
-from shared import crypto, migrate, service
+from shared import crypto, service
 from shared.service import Service
 from tests.events.processes import SECRET, SEEDS, Process, Tenant, running
 from tests.events.siblings import Workflows, answering
+from tests.fixtures import databases
 from tests.fixtures.servers import worker_name
-
-PASSWORD = "in-tests"
 
 
 @pytest.fixture(scope="session")
 def events_urls(postgres: Postgres) -> dict[str, str]:
     """Addresses of a migrated database of this worker by role: api, system, owner, admin."""
-    database = f"events_{worker_name()}"
-    asyncio.run(_bootstrap(postgres, database))
-    urls = {kind: postgres.dsn(database, f"events_{kind}", PASSWORD) for kind in migrate.ROLE_KINDS}
-    migrate.upgrade("events", urls["owner"])
-    return {**urls, "admin": postgres.dsn(database)}
-
-
-async def _bootstrap(postgres: Postgres, database: str) -> None:
-    connection = await asyncpg.connect(postgres.dsn())
-    try:
-        await connection.execute("SELECT pg_advisory_lock(4711)")  # roles are the cluster's: one worker at a time
-        passwords = {f"events_{kind}": PASSWORD for kind in migrate.ROLE_KINDS}
-        await migrate.bootstrap(postgres.dsn(), passwords, {"events": database})
-    finally:
-        await connection.close()
+    return databases.migrated(postgres, "events", f"events_{worker_name()}")
 
 
 def settings_of(urls: dict[str, str], valkey: Valkey, name: str, **more: Any) -> Settings:

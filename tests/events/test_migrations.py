@@ -1,6 +1,5 @@
 """The schema: migrations up and down, no drift, walls between organisations."""
 
-import asyncio
 from uuid import UUID
 
 import asyncpg
@@ -9,17 +8,14 @@ import pytest
 from infra.local.postgres import Postgres
 from services.events.storage.tables import TENANT_TABLES
 from shared import ids, migrate
-from tests.events.conftest import PASSWORD
+from tests.fixtures import databases
 from tests.fixtures.servers import worker_name
 
 
 @pytest.fixture(scope="module")
 def fresh(postgres: Postgres, events_urls: dict[str, str]) -> str:
     """The owner's address of an empty database."""
-    database = f"events_fresh_{worker_name()}"
-    passwords = {f"events_{kind}": PASSWORD for kind in migrate.ROLE_KINDS}
-    asyncio.run(migrate.bootstrap(postgres.dsn(), passwords, {"events": database}))
-    return postgres.dsn(database, "events_owner", PASSWORD)
+    return databases.empty(postgres, "events", f"events_fresh_{worker_name()}")["owner"]
 
 
 def test_up_down_up_leaves_no_difference(fresh: str) -> None:

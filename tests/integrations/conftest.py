@@ -1,7 +1,5 @@
 """The integrations service on a real database, its public API and internal routes, and somebody to ask it."""
 
-import asyncio
-import fcntl
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,12 +23,11 @@ from shared import crypto, ids, migrate, service
 from shared.identity import Verifier
 from shared.service import Service
 from shared.servicetokens import ServiceTokens
-from tests.fixtures import keeper
+from tests.fixtures import databases
 from tests.fixtures.servers import worker_name
 from tests.integrations.targets import Api, Seen
 from tests.shared.outbound import Canary
 
-PASSWORDS = {f"integrations_{kind}": f"integrations-{kind}-in-tests" for kind in migrate.ROLE_KINDS}
 ISSUER = "http://127.0.0.1:8080"
 CREDENTIAL_KEYS = f"k1:{Fernet.generate_key().decode()}"
 
@@ -61,23 +58,9 @@ class LocalIdentity:
 
 
 @pytest.fixture(scope="session")
-def empty_database(postgres: Postgres) -> str:
-    """The name of this worker's database, with roles but without tables."""
-    name = f"integrations_{worker_name()}"
-    with (keeper.run_folder() / "integrations-roles.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        asyncio.run(migrate.bootstrap(postgres.dsn(), PASSWORDS, {"integrations": name}))
-    return name
-
-
-@pytest.fixture(scope="session")
-def urls(postgres: Postgres, empty_database: str) -> dict[str, str]:
+def urls(postgres: Postgres) -> dict[str, str]:
     """The addresses of the migrated database by kind of role."""
-    address = f"127.0.0.1:{postgres.port}/{empty_database}"
-    found = {
-        kind: f"postgresql://integrations_{kind}:{PASSWORDS[f'integrations_{kind}']}@{address}"
-        for kind in migrate.ROLE_KINDS
-    }
+    found = databases.empty(postgres, "integrations", f"integrations_{worker_name()}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLOYO_CREDENTIAL_KEYS", CREDENTIAL_KEYS)
         migrate.upgrade("integrations", found["owner"])

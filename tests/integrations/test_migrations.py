@@ -2,30 +2,23 @@
 
 import asyncio
 import json
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from infra.local.postgres import Postgres
 from shared import ids, migrate
-from tests.integrations.conftest import CREDENTIAL_KEYS, PASSWORDS
+from tests.fixtures import databases
+from tests.integrations.conftest import CREDENTIAL_KEYS
 
 PLAIN = "plain-secret-77c1"
 
 
 @pytest.fixture
-def owner_url(postgres: Postgres, empty_database: str) -> str:
-    """A second database of this worker, at revision 0001 with one integration whose secret is plain."""
-    name = f"{empty_database}_migrations"
-
-    async def create() -> None:
-        connection = await asyncpg.connect(postgres.dsn())
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await connection.execute(f'CREATE DATABASE "{name}" OWNER integrations_owner')
-        await connection.close()
-
-    asyncio.run(create())
-    return f"postgresql://integrations_owner:{PASSWORDS['integrations_owner']}@127.0.0.1:{postgres.port}/{name}"
+def owner_url(postgres: Postgres) -> str:
+    """The owner's address of a database of its own, still empty."""
+    return databases.empty(postgres, "integrations", f"integrations_{uuid4().hex}")["owner"]
 
 
 def fetch(url: str, query: str, *arguments: object) -> list[asyncpg.Record]:

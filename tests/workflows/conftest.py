@@ -1,10 +1,8 @@
 """A migrated workflows database for each test worker, emptied before each test that asks for it."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 
-import asyncpg
 import httpx2
 import pytest
 
@@ -14,40 +12,30 @@ from services.workflows import app as applications
 from services.workflows.deps import open_waiters
 from services.workflows.settings import Settings
 from services.workflows.storage import tables
-from shared import migrate, service
+from shared import service
 from shared.identity import Verifier
 from shared.service import Service
+from tests.fixtures import databases
 from tests.fixtures.servers import worker_name
 from tests.workflows.stage import Stage
 from tests.workflows.tokens import ISSUER, SEED, Auth, public_keys
 
 
-def address(server: Postgres, role: str, database: str) -> str:
-    return f"postgresql://workflows_{role}:in-tests@127.0.0.1:{server.port}/{database}"
+@pytest.fixture(scope="session")
+def workflows_urls(postgres: Postgres) -> dict[str, str]:
+    """Addresses of a migrated database of this worker by role."""
+    return databases.migrated(postgres, "workflows", f"workflows_{worker_name()}")
 
 
 @pytest.fixture(scope="session")
-async def workflows_database(postgres: Postgres) -> AsyncIterator[str]:
-    """The name of a database at the newest revision."""
-    name = f"workflows_{worker_name()}"
-    passwords = {f"workflows_{kind}": "in-tests" for kind in migrate.ROLE_KINDS}
-    await migrate.bootstrap(postgres.dsn(), passwords, {"workflows": name})
-    await asyncio.to_thread(migrate.upgrade, "workflows", address(postgres, "owner", name))
-    yield name
-    connection = await asyncpg.connect(postgres.dsn())
-    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await connection.close()
-
-
-@pytest.fixture(scope="session")
-def workflows_settings(postgres: Postgres, valkey: Valkey, workflows_database: str) -> Iterator[Settings]:
+def workflows_settings(valkey: Valkey, workflows_urls: dict[str, str]) -> Iterator[Settings]:
     before = os.environ.get("FLOYO_ENVIRONMENT")
     os.environ["FLOYO_ENVIRONMENT"] = "test"
     yield Settings(
         environment="test",
         secret_key="0123456789abcdefghijklmnopqrstuvwxyz-in-tests",
-        database_url=address(postgres, "api", workflows_database),
-        system_database_url=address(postgres, "system", workflows_database),
+        database_url=workflows_urls["api"],
+        system_database_url=workflows_urls["system"],
         redis_url=valkey.url("workflows"),
         service_key=SEED,
         service_public_keys=public_keys(),
