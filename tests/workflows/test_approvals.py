@@ -92,6 +92,15 @@ async def test_a_workflow_starts_another_and_waits(stage: Stage) -> None:
     assert cause == {"kind": "run", "id": str(run), "step": "w"}
 
 
+async def test_the_end_of_a_run_wakes_the_step_that_waits_for_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.workflows.steps.workflow.FIRST_LOOK", 600.0)
+    inner = await stage.workflow(transform("a", 9))
+    run = await stage.start(await stage.workflow({"id": "w", "type": "workflow", "with": {"id": str(inner)}}))
+    async with stage.engine(platform=True) as engine:
+        found = await stage.finish(engine, run, seconds=20)
+    assert found["status"] == "succeeded"
+
+
 async def test_b48_a_workflow_that_starts_itself_comes_to_an_end(
     public: httpx2.AsyncClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,11 @@
 """Group commit of runs' progress: whatever workers hand in while one commit is under way goes into the next."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
 
-from services.workflows.storage import leases, records
+from services.workflows.storage import approvals, leases, records
 from services.workflows.storage.records import Record
 from shared import errors, log
 from shared.database import Database
@@ -50,7 +52,7 @@ class Recorder:
         while True:
             try:
                 async with self._database.system() as session:
-                    held = await records.write(session, [record for record, _ in batch], leases.LEASE_SECONDS)
+                    written = await records.write(session, [record for record, _ in batch], leases.LEASE_SECONDS)
                 break
             except errors.Unavailable:
                 _log.warning("progress-not-stored-yet", runs=len(batch))
@@ -61,15 +63,27 @@ class Recorder:
                 return
         for record, waiter in batch:
             if not waiter.done():
-                waiter.set_result(record.run_id in held)
-        self._tell([record for record, _ in batch if record.run_id in held])
+                waiter.set_result(record.run_id in written.held)
+        self._tell([record for record, _ in batch if record.run_id in written.held])
+        if written.waiting:
+            self._beside(self._wake(written.waiting))
 
     def _tell(self, stored: list[Record]) -> None:
         """Let others know beside the work; when whoever carries the news is away, some of it is not told."""
         if stored and len(self._telling) < MOST_TOLD:
-            task = asyncio.ensure_future(self._told(stored))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+            self._beside(self._told(stored))
+
+    def _beside(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _wake(self, waiting: list[tuple[UUID, str]]) -> None:
+        """Make the steps due that wait for runs which have ended; one that is missed looks again by itself."""
+        for run_id, key in waiting:
+            with contextlib.suppress(errors.Unavailable):
+                async with self._database.system() as session:
+                    await approvals.poke(session, run_id, key)
 
     async def _halve(self, batch: list[_Entry], problem: Exception) -> None:
         """Find the record that PostgreSQL refuses, so that the others are stored."""

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from services.workflows.step import Context, Done, Failed, Inputs, Outcome, Step, Waiting
 
-FIRST_LOOK, LAST_LOOK = 0.25, 5.0
+# The end of the other run wakes the step; it looks by itself only in case nobody has heard.
+FIRST_LOOK, LAST_LOOK = 0.25, 10.0
 
 
 class Workflow(Inputs):

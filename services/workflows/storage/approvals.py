@@ -64,15 +64,18 @@ async def close(session: AsyncSession, approval_id: UUID, status: str, at: datet
 
 
 async def poke(session: AsyncSession, run_id: UUID, key: str) -> None:
-    """Make a waiting step due now, and its run with it, even when a worker is busy with another part of it."""
+    """Make a waiting step due now, and its run with it, even when a worker is busy with another part of it.
+
+    The run comes first, as workers write them, so that the two never wait for each other.
+    """
     due = sa.func.clock_timestamp()
-    await session.execute(
-        sa.update(run_step)
-        .where(run_step.c.run_id == run_id, run_step.c.key == key, run_step.c.status == "waiting")
-        .values(due_at=due)
-    )
     await session.execute(
         sa.update(run)
         .where(run.c.id == run_id)
         .values(signals=run.c.signals + 1, due_at=sa.case((run.c.status == "waiting", due), else_=run.c.due_at))
+    )
+    await session.execute(
+        sa.update(run_step)
+        .where(run_step.c.run_id == run_id, run_step.c.key == key, run_step.c.status == "waiting")
+        .values(due_at=due)
     )

@@ -43,12 +43,14 @@ _STATEMENT = """
             finished_at = excluded.finished_at, due_at = excluded.due_at, input = excluded.input,
             output = excluded.output, error = excluded.error, state = excluded.state
     ), told AS ({publish})
-    SELECT id FROM held
+    SELECT id, cause->>'id' AS parent, cause->>'step' AS parent_step,
+           finished_at IS NOT NULL AND cause->>'kind' = 'run' AS ends_a_child
+      FROM held
 """
 _WRITE = text(
     _STATEMENT.format(
         held="true" if faults.active("token-unchecked") else _HELD,
-        columns=", ".join(f"run.{name}" for name in news.COLUMNS.split(", ")),
+        columns=", ".join(f"run.{name}" for name in (*news.COLUMNS.split(", "), "cause")),
         publish=news.PUBLISH.format(ended="held"),
     )
 )
@@ -70,8 +72,16 @@ class Record:
     workflow_id: UUID | None = None
 
 
-async def write(session: AsyncSession, records: Sequence[Record], lease_seconds: float) -> set[UUID]:
-    """Write them all; answers the runs whose token held. What the others carried is not written."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The runs whose token held, and the (run, step) of others that wait for one of them that has now ended."""
+
+    held: set[UUID]
+    waiting: list[tuple[UUID, str]]
+
+
+async def write(session: AsyncSession, records: Sequence[Record], lease_seconds: float) -> Written:
+    """Write them all. What came with a token that no longer holds is not written."""
     ordered = sorted(records, key=lambda record: record.run_id)
     runs = [
         {"id": record.run_id, "token": record.token, "status": record.status, "due_at": record.due_at,
@@ -80,7 +90,9 @@ async def write(session: AsyncSession, records: Sequence[Record], lease_seconds:
     ]  # fmt: skip
     steps = [{"run_id": record.run_id, **step} for record in ordered for step in record.steps]
     given = {"runs": _dump(runs), "steps": _dump(steps), "seconds": lease_seconds}
-    return {row.id for row in await session.execute(_WRITE, given)}
+    rows = list(await session.execute(_WRITE, given))
+    waiting = [(UUID(row.parent), row.parent_step) for row in rows if row.ends_a_child]
+    return Written({row.id for row in rows}, waiting)
 
 
 def _dump(value: Any) -> str:
