@@ -119,6 +119,25 @@ async def test_a_new_suggestion_is_told_once(mined: Tenant, events_urls: dict[st
     assert {item["title"] for item in told} == {item["title"] for item in found}
 
 
+async def test_a_replay_reads_the_data_that_its_condition_asks_for(service_worker: Service, tenant: Tenant) -> None:
+    events: list[dict[str, Any]] = []
+    for number in range(60):
+        moment = datetime(2026, 1, 5, 8, tzinfo=UTC) + timedelta(hours=12 * number)
+        branch = "main" if number % 3 else "dev"
+        kinds = ("build.failed", "message.posted") if branch == "main" else ("build.failed", f"noise.{number}")
+        events += [
+            {"source": "ci", "type": kind, "actor": "ada", "subject": "shop", "data": {"branch": branch},
+             "time": (moment + timedelta(seconds=30 * place)).isoformat()}
+            for place, kind in enumerate(kinds)
+        ]  # fmt: skip
+    await tenant.client.post("/api/v1/events/batch", json=events)
+    assert (await mine(tenant))["status"] == "succeeded"
+    (best,) = (await tenant.client.get("/api/v1/suggestions")).json()["items"]
+    assert 'event.data.branch == "main"' in best["workflow"]["trigger"]["match"]["where"]
+    assert best["backtest"]["matched"] == best["backtest"]["would_have_fired"] >= 10
+    assert (best["backtest"]["wrong"], best["backtest"]["missed"]) == (0, 0)
+
+
 async def test_suggestions_of_others_are_not_there(mined: Tenant, service_events: Process) -> None:
     best = (await mined.client.get("/api/v1/suggestions")).json()["items"][0]
     stranger = Tenant(service_events)

@@ -80,8 +80,9 @@ async def run(work: Work) -> None:
         for pattern in found["patterns"]:
             pattern["evidence"] = [str(ids[row]) for row in pattern["evidence"]]
         known = await patterns.replace(session, work.organization_id, found["patterns"], now)
-        evidence = {pattern["key"]: pattern["evidence"] for pattern in found["patterns"]}
-        rows = [{**item, "pattern_id": known[item["key"]], "evidence": evidence[item["key"]]} for item in proposals]
+        for item in proposals:
+            item["evidence"] = [str(ids[row]) for row in item["evidence"]]
+        rows = [{**item, "pattern_id": known[item["key"]]} for item in proposals]
         for suggestion_id, item in await suggestions.replace(session, work.organization_id, rows, now):
             await _tell(session, work.organization_id, suggestion_id, item, now)
         await work.record(session, accepted=len(ids))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,6 +17,9 @@ import numpy as np
 from services.events.mining import activity, backtest, condition, miner, proposal
 from services.events.mining.activity import Activities
 from services.events.mining.pattern import HABIT, RELATION, Pattern
+from services.events.mining.tokens import EXACT
+
+T = TypeVar("T")
 
 # Of longer data only short scalars are kept for replaying conditions, so that memory is bounded by the rows.
 LONGEST_DATA = 2_048
@@ -43,7 +46,8 @@ class Session:
     def add(self, rows: Sequence[Sequence[Any]]) -> None:
         """Takes rows [actor, source, type, subject, data (JSON text or None), seconds, position]."""
         for actor, source, kind, subject, data, seconds, position in rows:
-            decoded = None if data is None else msgspec.json.decode(data)
+            asked = data is not None and (not subject or len(data) > LONGEST_DATA)
+            decoded = msgspec.json.decode(data) if asked else None
             details = {"subject": subject, "data": decoded}
             for name, value in zip(self._columns, (actor, source, kind, activity.detail(details)), strict=True):
                 self._columns[name].append(value)
@@ -72,8 +76,8 @@ class Session:
             made = proposal.propose(pattern, examples, others)
             judged = backtest.replay(history, pattern, fires=partial(self._meets, made.conditions))
             figures = ("would_have_fired", "matched", "missed", "wrong")
-            if pattern.kind == RELATION and not judged.would_have_fired:
-                continue  # neither has changed for long
+            if not judged.would_have_fired and (judged.missed or pattern.kind == RELATION):
+                continue  # its condition holds no more, or neither thing has changed for long
             answer.append(
                 {
                     "key": _key(pattern),
@@ -83,10 +87,16 @@ class Session:
                     "minutes_per_week": made.minutes_per_week,
                     "score": pattern.score,
                     "workflow": made.workflow,
+                    "evidence": self._shown(pattern, made.conditions),
                     "backtest": {name: getattr(judged, name) for name in figures},
                 }
             )
         return answer
+
+    def _shown(self, pattern: Pattern, terms: Sequence[condition.Term]) -> list[int]:
+        """The rows of the latest runs, those first that the proposed trigger would have begun."""
+        runs = sorted(pattern.evidence[-MAX_RUNS:], key=lambda run: not self._meets(terms, run[0]))
+        return [row for run in runs for row in run]
 
     def _meets(self, terms: Sequence[condition.Term], row: int) -> bool:
         data = self._data[row]
@@ -102,20 +112,31 @@ class Session:
         )
 
     def _others(self, pattern: Pattern) -> list[int]:
-        """Latest events like the first step that began no run of the pattern."""
+        """Events like the first step that began no run of the pattern, from all of its time."""
         first = pattern.steps[0]
         begun = {run[0] for run in pattern.evidence}
         columns = self._columns
-        like = (
+        like = [
             row
-            for row in range(len(self._times) - 1, -1, -1)
-            if columns["types"][row] == first.type and columns["sources"][row] == first.source and row not in begun
-        )
-        return [row for row, _ in zip(like, range(MAX_OTHERS), strict=False)]
+            for row in range(len(self._times))
+            if columns["types"][row] == first.type
+            and columns["sources"][row] == first.source
+            and (first.level != EXACT or columns["subjects"][row] == first.subject)
+            and row not in begun
+        ]
+        return _spread(like, MAX_OTHERS)
 
 
-def _examples(pattern: Pattern) -> tuple[tuple[int, ...], ...]:
-    return pattern.evidence[-MAX_EXAMPLES:]
+def _examples(pattern: Pattern) -> list[tuple[int, ...]]:
+    """Runs from the pattern's whole time, or what all of one day have in common would pass for its condition."""
+    return _spread(pattern.evidence, MAX_EXAMPLES)
+
+
+def _spread(items: Sequence[T], most: int) -> list[T]:
+    """At most so many, evenly from first to last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
 
 
 def _key(pattern: Pattern) -> bytes:

@@ -15,6 +15,8 @@ Flat = dict[str, str | int | float | bool]
 # A value is taken to hold when it does in this share of the examples: people mistype, tools change.
 AGREEMENT = 0.9
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# What redaction leaves of a long secret or digest says nothing of the value.
+_REDACTED = re.compile(r"\{[a-z]+\}\Z")
 _DEEPEST = 4
 _SHORTEST_PART = 2
 
@@ -33,7 +35,7 @@ def _walk(value: Any, path: str, flat: Flat, depth: int) -> None:
     if isinstance(value, Mapping) and depth < _DEEPEST:
         for key, item in value.items():
             _walk(item, f"{path}.{_quoted(str(key))}", flat, depth + 1)
-    elif isinstance(value, str | int | float) and value not in ("", MASK):
+    elif isinstance(value, str | int | float) and value not in ("", MASK) and not _REDACTED.match(str(value)):
         flat[path] = value
 
 

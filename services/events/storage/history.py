@@ -12,7 +12,7 @@ LARGEST_DATA = 8_192
 
 _PAGE = f"""
 SELECT id, time, actor, source, type, subject,
-       CASE WHEN subject IS NULL AND pg_column_size(data) < {LARGEST_DATA} THEN data::text END AS data,
+       CASE WHEN pg_column_size(data) < {LARGEST_DATA} THEN data::text END AS data,
        extract(epoch FROM time)::float8 AS seconds, sequence
 FROM event WHERE organization_id = :organization_id AND (time, id) < (:time, :id)
   AND extensions->>'floyorun' IS NULL
@@ -24,8 +24,8 @@ _LAST = (datetime.fromisoformat("9999-12-31T23:59:59+00:00"), UUID(int=2**128 - 
 async def page(
     session: AsyncSession, organization_id: UUID, below: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """Rows (id, time, actor, source, type, subject, data, seconds, sequence), newest first; `data` only where there
-    is no subject, as text."""
+    """Rows (id, time, actor, source, type, subject, data, seconds, sequence), newest first; `data` as text,
+    unless it is large."""
     time, last = below or _LAST
     given = {"organization_id": organization_id, "time": time, "id": last, "limit": limit}
     return (await session.execute(text(_PAGE), given)).all()

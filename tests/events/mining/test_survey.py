@@ -186,3 +186,33 @@ def test_the_miners_process_replays_with_the_condition_too() -> None:
     assert made["backtest"] == {"would_have_fired": 18, "matched": 18, "missed": 0, "wrong": 0}
     assert {pattern["kind"] for pattern in found["patterns"]} >= {"sequence", "rule"}
     assert len({pattern["key"] for pattern in found["patterns"]}) == len(found["patterns"])
+
+
+def test_what_a_few_days_have_in_common_is_no_condition() -> None:
+    """Examples are of all times: the day that the latest were on says nothing."""
+    session = Session()
+    rows: list[tuple[Any, ...]] = []
+    for number in range(120):
+        time = planted.START + (number if number < 60 else 60 + number / 60) * DAY / 2
+        data = {"day": str(int(time // DAY)), "command": "set x", "sha": f"{number:040x}"}
+        kinds = ("open", "shut") if number % 4 else ("open", f"noise{number % 7}")
+        rows += [
+            ("ann", "app", kind, "set x" if kind == "open" else None, json.dumps(data), time + place * 20, len(rows))
+            for place, kind in enumerate(kinds)
+        ]
+    session.add(rows)
+    found = session.mine()
+    events = {
+        row: {
+            "source": "app",
+            "type": rows[row][2],
+            "actor": "ann",
+            "subject": rows[row][3],
+            "data": json.loads(rows[row][4]),
+        }
+        for row in found["wanted"]
+    }
+    (made,) = session.propose(events)
+    assert made["workflow"]["trigger"]["match"].get("where") == 'event.subject == "set x"'
+    assert made["backtest"]["would_have_fired"] > 20
+    assert rows[made["evidence"][0]][2] == "open"
