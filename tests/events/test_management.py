@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.events.domain import erasure
+from services.events.domain import drafts, erasure, filters
 from services.events.storage import log
 from shared import ids
 from shared.service import Service
@@ -98,6 +98,22 @@ async def test_filters_hold_before_storage(tenant: Tenant) -> None:
     assert (await tenant.as_role("member").put("/api/v1/events/filters", json={"rules": []})).status_code == 403
     bad = await tenant.client.put("/api/v1/events/filters", json={"rules": [{"action": "mask", "fields": ["id"]}]})
     assert bad.status_code == 422
+
+
+def test_hashes_of_filters_need_the_deployments_key() -> None:
+    """Equal within an organisation and a deployment; another's key or organisation gives others."""
+    rules = [{"action": "hash", "fields": ["actor", "data.mail"]}]
+    one, other = ids.new(), ids.new()
+
+    def hashed(organization_id: UUID, key: bytes) -> tuple[str | None, str | None]:
+        draft = drafts.read(EVENT, organization_id)
+        found = filters.apply(rules, draft, key)
+        assert found is not None
+        return found.actor, found.data
+
+    assert hashed(one, b"k") == hashed(one, b"k")
+    assert len({hashed(one, b"k"), hashed(other, b"k"), hashed(one, b"l")}) == 3
+    assert "ada" not in str(hashed(one, b"k"))
 
 
 async def test_erasing_an_actor_leaves_what_was_never_theirs(service_worker: Service, tenant: Tenant) -> None:

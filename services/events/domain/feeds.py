@@ -18,6 +18,7 @@ from services.events.domain.tail import Waker, place
 from services.events.storage import log
 from shared.database import Database
 from shared.service import Service
+from shared.testing import faults
 
 LIMIT = 500
 MAX_GAP = 20_000
@@ -67,7 +68,8 @@ class Feed:
         async with service.database.system() as session:
             head = await log.head(session)
             known = after is not None and await log.exists_yet(session, after)
-        cursor = after if after is not None and known else head
+        kept = known and not faults.active("no-catch-up")
+        cursor = after if after is not None and kept else head
         client.offer(control("subscribed", self.channel, epoch=cursor.epoch, position=cursor.text()))
         if after is not None and not known:
             client.offer(control("reset", self.channel))

@@ -25,9 +25,10 @@ Read = Callable[[bytes], Draft]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Whose request it is and under which Idempotency-Key."""
+    """Whose request it is, what capture filters hash with, and under which Idempotency-Key."""
 
     organization_id: UUID
+    hashing: bytes
     key: str | None = None
 
 
@@ -37,7 +38,7 @@ async def post(database: Database, sender: Signals, request: Request, draft: Dra
     async with turn, database.session(request.organization_id) as session:
 
         async def produce() -> tuple[int, Any]:
-            appended = (await append(session, [draft]))[0]
+            appended = (await append(session, [draft], request.hashing))[0]
             return receipt(appended)
 
         answer = await idempotency.run(
@@ -62,7 +63,7 @@ async def post_batch(
 
         async def produce() -> tuple[int, Any]:
             outcome = Outcome()
-            await append_items(session, request.organization_id, items, read, outcome)
+            await append_items(session, request.organization_id, items, read, outcome, hashing=request.hashing)
             return 200, outcome.body()
 
         answer = await idempotency.run(
@@ -86,6 +87,7 @@ async def append_items(
     read: Read,
     outcome: Outcome,
     *,
+    hashing: bytes,
     first: int = 0,
     job_id: UUID | None = None,
 ) -> None:
@@ -97,16 +99,16 @@ async def append_items(
             good.append(read(item))
         except errors.FloyoError as error:
             outcome.reject(index, error)
-    for appended in await append(session, good):
+    for appended in await append(session, good, hashing):
         outcome.add(appended)
     rows = [{**item, "id": ids.new(), "job_id": job_id} for item in outcome.rejected[known:]]
     await rejections.insert(session, organization_id, rows)
 
 
-async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appended | None]:
+async def append(session: AsyncSession, drafts: Sequence[Draft], hashing: bytes) -> list[Appended | None]:
     """Appends what the organisations' filters let through; None for what they drop."""
     await partitions.ensure_current(session)
-    kept = await filters.apply_all(session, drafts)
+    kept = await filters.apply_all(session, drafts, hashing)
     appended = iter(await log.append(session, [draft for draft in kept if draft is not None]))
     return [None if draft is None else next(appended) for draft in kept]
 
@@ -128,7 +130,8 @@ def announce(sender: Signals, position: str | None) -> None:
 class Committer:
     """The group commit of a process's events."""
 
-    def __init__(self, database: Database, sender: Signals, capacity: int) -> None:
+    def __init__(self, database: Database, sender: Signals, capacity: int, hashing: bytes) -> None:
+        self._hashing = hashing
         self._database = database
         self._sender = sender
         self.group: GroupCommit[Draft, Appended | None] = GroupCommit(self._write, _key, capacity)
@@ -151,7 +154,7 @@ class Committer:
 
     async def _write(self, drafts: Sequence[Draft]) -> list[Appended | None]:
         async with self._database.system() as session:
-            found = await append(session, drafts)
+            found = await append(session, drafts, self._hashing)
         last = max((item.position for item in found if item is not None), default=None)
         announce(self._sender, None if last is None else last.text())
         return found

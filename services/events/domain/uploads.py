@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from services.events.domain import drafts, ingest, signals
+from services.events.domain import drafts, filters, ingest, signals
 from services.events.domain.batches import Outcome
 from services.events.domain.drafts import Draft
 from services.events.domain.jobs import Work
@@ -52,8 +52,9 @@ async def run(work: Work) -> None:
             outcome = Outcome()
             reader = partial(_read, work, place.header)
             await ingest.append_items(
-                session, work.organization_id, records, reader, outcome, first=first, job_id=work.job.id
-            )
+                session, work.organization_id, records, reader, outcome,
+                hashing=filters.key_of(work.service), first=first, job_id=work.job.id,
+            )  # fmt: skip
             place.index = first + len(records)
             _advance(work, place, read)
             totals.accepted += outcome.accepted

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.events.deps import SignalsDep
-from services.events.domain import batches, drafts, ingest
+from services.events.domain import batches, drafts, filters, ingest
 from services.events.schemas.events import BatchReceipt
 from shared import webapp
 from shared.deps import ServiceDep, called_by
@@ -47,7 +47,7 @@ async def post_events(
 ) -> BatchReceipt:
     """Appends like a batch; the good ones are kept when one is bad."""
     items = [orjson.dumps(item) for item in body.events]
-    request = ingest.Request(body.organization_id)
+    request = ingest.Request(body.organization_id, filters.key_of(service))
     read = partial(_read, organization_id=body.organization_id, extensions=_extensions(body.cause))
     answer = await ingest.post_batch(service.database, signals, request, items, read)
     return BatchReceipt.model_validate(answer.body)

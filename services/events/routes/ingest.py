@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from services.events.deps import BatchBody, EventBody, SignalsDep, media_type
-from services.events.domain import batches, cloudevents, drafts, ingest
+from services.events.domain import batches, cloudevents, drafts, filters, ingest
 from services.events.domain.drafts import Draft
 from services.events.schemas.events import BatchReceipt, EventIn, Receipt
 from shared import errors, strictjson, webapp
@@ -48,7 +48,8 @@ async def post_event(
 ) -> JSONResponse:
     """Stores one event; the same (source, id) again answers 200 with the first one's id and position."""
     draft = read_single(request, body, principal.organization_id)
-    answer = await ingest.post(service.database, signals, ingest.Request(principal.organization_id, key), draft)
+    whose = ingest.Request(principal.organization_id, filters.key_of(service), key)
+    answer = await ingest.post(service.database, signals, whose, draft)
     return JSONResponse(answer.body, status_code=answer.status)
 
 
@@ -67,7 +68,7 @@ async def post_batch(
     answer = await ingest.post_batch(
         service.database,
         signals,
-        ingest.Request(principal.organization_id, key),
+        ingest.Request(principal.organization_id, filters.key_of(service), key),
         items,
         partial(read, organization_id=principal.organization_id),
     )
