@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import math
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,6 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
-from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import RedisError
 
 from shared import errors, log, metrics
@@ -20,8 +20,8 @@ from shared.testing import faults
 
 PREFIX = "floyo:limits"
 INSTANCES = f"{PREFIX}:instances"
-SOCKET_SECONDS = 0.1
-POOL_SECONDS = 0.5
+WAIT_SECONDS = 0.1
+WAITS = 3
 CONNECTIONS = 20
 BEAT_SECONDS = 5.0
 AWAY_SECONDS = 1.0
@@ -112,20 +112,8 @@ class Limiter:
     """
 
     def __init__(self, redis_url: str, instance: str) -> None:
-        pool: Any = BlockingConnectionPool.from_url(
-            redis_url,
-            max_connections=CONNECTIONS,
-            timeout=POOL_SECONDS,
-            socket_timeout=SOCKET_SECONDS,
-            socket_connect_timeout=SOCKET_SECONDS,
-        )
-        storage = RedisStorage(
-            f"async+{redis_url}",
-            implementation="redispy",
-            wrap_exceptions=True,
-            key_prefix=PREFIX,
-            connection_pool=pool,
-        )
+        storage = RedisStorage(f"async+{redis_url}", implementation="redispy", wrap_exceptions=True, key_prefix=PREFIX)
+        self._room = asyncio.Semaphore(CONNECTIONS)
         self._common = _Counters(storage)
         self._own = _Counters(MemoryStorage())
         self._client: Any = getattr(storage.bridge, "storage")  # noqa: B009  # what the storage talks through
@@ -162,11 +150,8 @@ class Limiter:
     async def beat(self) -> None:
         """Tells the other processes of this one and counts them, for ever; a loop of every process that limits."""
         while not self._closed:
-            now = time.time()
             try:
-                await self._client.zadd(INSTANCES, {self._instance: now})
-                await self._client.zremrangebyscore(INSTANCES, 0, now - GONE_SECONDS)
-                self._instances = max(1, await self._client.zcard(INSTANCES))
+                self._instances = await _patiently(self._greet())
                 self._use("redis")
             except _OUTAGES as error:
                 self._use("memory", error)
@@ -181,6 +166,12 @@ class Limiter:
         """Closes the connections to Redis."""
         self._closed = True
         await self._client.aclose(close_connection_pool=True)
+
+    async def _greet(self) -> int:
+        now = time.time()
+        await self._client.zadd(INSTANCES, {self._instance: now})
+        await self._client.zremrangebyscore(INSTANCES, 0, now - GONE_SECONDS)
+        return max(1, int(await self._client.zcard(INSTANCES)))
 
     async def _serve(self, limit: Limit, key: str) -> None:
         place = (limit, key)
@@ -210,14 +201,15 @@ class Limiter:
         """Counts in Redis; while it is away, in memory, without asking it again before it answers a heartbeat."""
         if faults.active("limits-in-memory"):
             return await count(self._own, 1)
-        if self.backend == "redis" or limit.strict:
-            try:
-                counted = await count(self._common, 1)
-                if self.backend != "redis":
-                    self._use("redis")
-                return counted
-            except _OUTAGES as error:
-                self._use("memory", error)
+        async with self._room:
+            if self.backend == "redis" or limit.strict:
+                try:
+                    counted = await _patiently(count(self._common, 1))
+                    if self.backend != "redis":
+                        self._use("redis")
+                    return counted
+                except _OUTAGES as error:
+                    self._use("memory", error)
         if limit.strict:
             raise errors.Unavailable("limiter-unavailable", "Attempts cannot be counted now.")
         return await count(self._own, self._instances)
@@ -228,6 +220,27 @@ class Limiter:
         self.backend = backend
         for name in ("redis", "memory"):
             metrics.LIMITER_BACKEND.labels(name).set(name == backend)
+
+
+async def _patiently(counting: Coroutine[Any, Any, Any]) -> Any:
+    """Its outcome; TimeoutError when Redis hangs.
+
+    One wait may pass while this process is held up and the answer lies in its socket, so others follow.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as bound:
+
+        def wait(more: int) -> None:
+            if more:
+                timers.append(loop.call_later(WAIT_SECONDS, wait, more - 1))
+            else:
+                bound.reschedule(loop.time())
+
+        timers = [loop.call_later(WAIT_SECONDS, wait, WAITS - 1)]
+        try:
+            return await counting
+        finally:
+            timers[-1].cancel()
 
 
 def _answer(asked: "asyncio.Future[Standing]", answer: Standing | Exception) -> None:

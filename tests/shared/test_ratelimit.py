@@ -209,3 +209,26 @@ async def test_strangers_and_guesses_are_counted_by_address(client: httpx2.Async
 
 def test_policies_are_complete() -> None:
     assert len(limits.NAMES) == len(limits.PER_MINUTE) * len(limits.SCOPES)
+
+
+async def test_a_redis_that_hangs_delays_one_batch_and_no_more(limiter: Open) -> None:
+    released = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    one, limit = limiter(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"), fresh(100)
+    loop = asyncio.get_running_loop()
+    waits = []
+    for _ in range(3):
+        began = loop.time()
+        await one.take(limit, "ada")
+        waits.append(loop.time() - began)
+    assert waits[0] < 1
+    assert max(waits[1:]) < 0.05
+    released.set()
+    await one.close()
+    server.close()
+    await asyncio.sleep(0.05)
