@@ -9,6 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage.tables import firing, trigger, workflow, workflow_version
+from shared import ids
+from shared.testing import faults
 
 
 async def upsert(session: AsyncSession, values: dict[str, Any]) -> Any:
@@ -54,6 +56,8 @@ async def fire(
     session: AsyncSession, trigger_id: UUID, slot: str, *, organization_id: UUID, run_id: UUID | None, at: datetime
 ) -> bool:
     """Take a slot; False when it was taken before."""
+    if faults.active("timers-unlocked"):
+        slot = f"{slot}#{ids.new()}"
     statement = (
         insert(firing)
         .values(trigger_id=trigger_id, slot=slot, organization_id=organization_id, run_id=run_id, fired_at=at)
