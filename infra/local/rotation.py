@@ -16,6 +16,7 @@ from infra.local.home import ROOT, Home, from_environment, gateway_port
 from infra.local.postgres import Postgres
 from infra.local.valkey import Valkey
 from shared import errors
+from shared.testing import faults
 
 SERVICE = "integrations"
 SECRET = "credential_keys"  # noqa: S105  # the name of a file
@@ -34,10 +35,11 @@ def rotate(home: Home, *, drop_old: bool) -> dict[str, Any]:
     another must open. Old keys go when nothing is sealed with them any more, and only if `drop_old`.
     """
     held = read(home)
+    kept = [] if faults.active("old-key-dropped") else held
     new = (_next_id(held), base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     with _Pair(home):
-        _put(home, [*held, new], f"{new[0]} is known to every process")
-        _put(home, [new, *held], f"{new[0]} seals")
+        _put(home, [*kept, new], f"{new[0]} is known to every process")
+        _put(home, [new, *kept], f"{new[0]} seals")
         progress = rewrap(home)
         say(f"{progress['rewrapped']} rows sealed anew, {progress['left']} left")
         if drop_old:

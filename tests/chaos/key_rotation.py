@@ -1,10 +1,11 @@
-"""A22, key-rotation: keys that sign access tokens rotate under load, and nobody is turned away."""
+"""A22, key-rotation: keys of access tokens and of credentials rotate under load, and nobody is turned away."""
 
 import asyncio
 import time
 from collections import Counter, deque
 from typing import Any
 
+from tests.chaos import resealing
 from tests.chaos.options import Options
 from tests.chaos.stand import Stand, open_stand
 
@@ -15,13 +16,17 @@ FRESH_TOKENS = 10
 
 
 async def run(options: Options) -> dict[str, Any]:
-    """Three rotations, each of which comes into force while the load goes on."""
-    return await _scenario(options, rotations=1 if options.short else 3, pause=15.0)
+    """Three rotations of tokens, each of which comes into force under load; two of credentials, one killed halfway."""
+    tokens = await _scenario(options, rotations=1 if options.short else 3, pause=15.0)
+    credentials = await resealing.rotate(kill=True)
+    return {**tokens, "credentials": credentials, "faults": tokens["faults"] + credentials["faults"]}
 
 
 async def control(options: Options) -> dict[str, Any]:
-    """With the old key dropped first, people must be turned away."""
-    return await _scenario(options, rotations=1, pause=5.0, FLOYO_FAULTS="old-key-dropped")
+    """With the old key dropped first, people must be turned away, and credentials must stay shut."""
+    tokens = await _scenario(options, rotations=1, pause=5.0, FLOYO_FAULTS="old-key-dropped")
+    credentials = await resealing.rotate(kill=False, FLOYO_FAULTS="old-key-dropped")
+    return {"faults": tokens["faults"][:1] + credentials["faults"][:1] if credentials["faults"] else []}
 
 
 async def _scenario(options: Options, *, rotations: int, pause: float, **variables: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from services.integrations.deps import Desk
 from services.integrations.domain import sending
 from shared.service import Service
+from shared.testing import faults
 
 CONCURRENCY: Final = 64
 EACH: Final = 4
@@ -43,7 +44,10 @@ class Sender:
         free = CONCURRENCY - len(self._under_way)
         if free <= 0:
             return 0
-        found = await sending.claim(self._service.database, limit=free, each=EACH, busy=list(counts))
+        each, busy = EACH, list(counts)
+        if faults.active("one-delivery-queue"):
+            each, busy = CONCURRENCY, []
+        found = await sending.claim(self._service.database, limit=free, each=each, busy=busy)
         for delivery in found:
             self._start(delivery)
         return len(found)
