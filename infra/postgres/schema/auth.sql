@@ -132,6 +132,7 @@ CREATE TABLE public.revocation (
     "position" bigint NOT NULL,
     kind text NOT NULL,
     subject text NOT NULL,
+    role text,
     at timestamp with time zone NOT NULL
 );
 ALTER TABLE public.revocation ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
@@ -269,7 +270,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mail TO auth_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.member TO auth_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.member TO auth_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.one_time_token TO auth_system;
-GRANT SELECT,UPDATE ON TABLE public.organization TO auth_api;
+GRANT SELECT,DELETE,UPDATE ON TABLE public.organization TO auth_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.organization TO auth_system;
 GRANT INSERT ON TABLE public.outbox TO auth_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox TO auth_system;
