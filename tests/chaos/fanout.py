@@ -138,7 +138,7 @@ async def _break(stand: Stand, options: Options, messages: int) -> None:
 
 
 async def _settle(listeners: list[tuple[str, Listener]], messages: int) -> None:
-    until = time.monotonic() + 8
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if all(len(set(listener.heard)) >= len(_wanted(name, messages)) for name, listener in listeners):
             return
@@ -150,7 +150,8 @@ def _wanted(name: str, messages: int) -> set[int]:
 
 
 def _reconcile(listeners: list[tuple[str, Listener]], messages: int) -> dict[str, Any]:
-    gaps = sum(len(_wanted(name, messages) - set(listener.heard)) for name, listener in listeners)
+    missed = [_wanted(name, messages) - set(listener.heard) for name, listener in listeners]
+    gaps = sum(map(len, missed))
     twice = sum(len(listener.heard) - len(set(listener.heard)) for _, listener in listeners)
     foreign = sum(listener.foreign for _, listener in listeners)
     resets = sum(listener.resets for _, listener in listeners)
@@ -163,5 +164,6 @@ def _reconcile(listeners: list[tuple[str, Listener]], messages: int) -> dict[str
     faults += [f"{resets} resets, though everything was there"] if resets else []
     faults += ["no socket had to resume"] if not resumed else []
     faults += [f"p99 was {p99} ms"] if p99 is None or p99 > PROMPT_MS else []
-    return {"faults": faults, "sockets": len(listeners), "messages": messages, "deliveries": len(delays),
-            "gaps": gaps, "foreign": foreign, "resumed": resumed, "p99_ms": p99}  # fmt: skip
+    return {"faults": faults, "sockets": len(listeners), "messages": messages, "deliveries": len(delays), "gaps": gaps,
+            "missed": sorted(set[int]().union(*missed))[:10], "foreign": foreign, "resumed": resumed,
+            "p99_ms": p99}  # fmt: skip

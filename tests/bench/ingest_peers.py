@@ -1,0 +1,113 @@
+"""What ingest is measured against: the limit, a bare ASGI answer, and the usual way, FastAPI with SQLAlchemy or COPY.
+
+`python -m tests.bench.ingest_peers bare|usual PORT [DSN]` serves one of them.
+"""
+
+import asyncio
+import json
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+PREPARE = """
+CREATE TABLE IF NOT EXISTS peer (id uuid PRIMARY KEY, source text, type text, actor text, external_id text, data jsonb,
+    received_at timestamptz, UNIQUE (source, external_id))
+"""
+INSERT = """
+INSERT INTO peer VALUES (:id, :source, :type, :actor, :external_id, CAST(:data AS jsonb), :received_at)
+ON CONFLICT (source, external_id) DO NOTHING
+"""
+UNNEST = """
+INSERT INTO peer SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[],
+    $7::timestamptz[]) ON CONFLICT (source, external_id) DO NOTHING
+"""
+COLUMNS = ("id", "source", "type", "actor", "external_id", "data", "received_at")
+
+
+class Incoming(BaseModel):
+    """An event as the usual way reads it."""
+
+    id: str
+    source: str
+    type: str
+    actor: str | None = None
+    data: Any = None
+
+
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """Reads the body and answers 201."""
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 201, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+def usual(dsn: str) -> FastAPI:
+    """A row and a commit a request; batches through COPY."""
+    app = FastAPI()
+    url = dsn.replace("postgresql://", "postgresql+asyncpg://")
+    engine = create_async_engine(url, pool_size=5, max_overflow=0)
+    sessions = async_sessionmaker(engine)
+
+    @app.post("/events", status_code=201)
+    async def one(event: Incoming) -> dict[str, str]:
+        row = dict(zip(COLUMNS, _row(event.model_dump()), strict=True))
+        async with sessions() as session, session.begin():
+            await session.execute(text(INSERT), row)
+        return {"id": str(row["id"])}
+
+    @app.post("/batch")
+    async def many(events: list[Incoming]) -> dict[str, int]:
+        rows = [_row(event.model_dump()) for event in events]
+        async with engine.connect() as connection:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            await raw.copy_records_to_table("peer", records=rows, columns=COLUMNS)
+        return {"accepted": len(events)}
+
+    return app
+
+
+def _row(event: dict[str, Any]) -> tuple[Any, ...]:
+    moment, data = datetime.now(UTC), json.dumps(event.get("data"))
+    return uuid.uuid4(), event["source"], event["type"], event.get("actor"), event["id"], data, moment
+
+
+async def prepare(dsn: str) -> None:
+    """Makes the peers' table."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(PREPARE)
+    await connection.close()
+
+
+async def unnest(dsn: str, bodies: list[bytes]) -> float:
+    """Events a second of `unnest … ON CONFLICT` alone, over four connections; reading the bodies is not counted."""
+    batches = [list(zip(*(_row(event) for event in json.loads(body)), strict=True)) for body in bodies]
+    pool = [await asyncpg.connect(dsn) for _ in range(4)]
+    began = time.perf_counter()
+    await asyncio.gather(*(_insert(link, batches[place::4]) for place, link in enumerate(pool)))
+    took = time.perf_counter() - began
+    for link in pool:
+        await link.close()
+    return sum(len(batch[0]) for batch in batches) / took
+
+
+async def _insert(link: "asyncpg.Connection[asyncpg.Record]", batches: list[list[Any]]) -> None:
+    for batch in batches:
+        await link.execute(UNNEST, *batch)
+
+
+if __name__ == "__main__":
+    which, number, *rest = sys.argv[1:]
+    served: Any = bare if which == "bare" else usual(rest[0])
+    uvicorn.run(served, port=int(number), log_level="error", access_log=False, lifespan="off")
