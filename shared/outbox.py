@@ -1,6 +1,8 @@
 """The outbox: messages written beside the change they tell of, delivered at least once, in order for each key."""
 
 import asyncio
+import contextlib
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,6 +19,7 @@ from shared.service import Service
 BATCH = 100
 LEASE = timedelta(seconds=15)
 SWEEP_SECONDS = 1.0
+PURGE_SECONDS = 600.0
 KEEP = timedelta(days=7)
 MAX_DELAY_SECONDS = 60
 CONCURRENCY = 8
@@ -94,6 +97,7 @@ class Relay:
     def __init__(self, table: sa.Table) -> None:
         self._table = table
         self._woken = asyncio.Event()
+        self._purged_at = time.monotonic()
 
     def wake(self) -> None:
         """Delivers now instead of at the next sweep."""
@@ -110,11 +114,11 @@ class Relay:
             if letters:
                 await self._deliver(service, letters)
                 continue
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), SWEEP_SECONDS)
-            except TimeoutError:
-                await self._purge(service)
             self._woken.clear()
+            if time.monotonic() - self._purged_at > PURGE_SECONDS:
+                await self._purge(service)
 
     async def _lease(self, service: Service) -> list[_Letter]:
         """The oldest undelivered message of each (recipient, key) that is due, pushed out of reach of other relays."""
@@ -179,6 +183,7 @@ class Relay:
     async def _purge(self, service: Service) -> None:
         async with service.database.system() as session:
             await session.execute(sa.delete(self._table).where(self._table.c.delivered_at < clock.now() - KEEP))
+        self._purged_at = time.monotonic()
 
 
 def _next_attempt(now: datetime, attempts: int) -> datetime:
