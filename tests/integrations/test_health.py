@@ -50,6 +50,8 @@ async def test_deliveries_that_wait_are_named(service_integrations: Service, int
     since = clock.now() - timedelta(seconds=90)
     common = {"organization_id": organization_id, "due_at": since}
     async with service_integrations.database.system() as session:
+        for left_by_others in (hook_delivery, webhook_delivery):
+            await session.execute(sa.delete(left_by_others))
         await _add_owners(session, organization_id, owner, receiver)
         values = {**common, "hook_id": owner, "delivery_id": "d", "event": {}, "received_at": since}
         await session.execute(sa.insert(hook_delivery).values(**values))
