@@ -1,11 +1,14 @@
 """Somebody who uses Floyo through the gateway, with nothing but its public API."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import httpx2
+from websockets.sync.client import ClientConnection, connect
 
 PASSWORD = "correct horse battery staple"
 
@@ -29,6 +32,16 @@ class Person:
         answer = self.call(method, path, **options)
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    @contextmanager
+    def live(self, *channels: str) -> Iterator[ClientConnection]:
+        """The live socket, subscribed to channels."""
+        url = str(self.http.base_url).rstrip("/").replace("http", "ws", 1) + "/live"
+        headers = {"Authorization": self.http.headers["Authorization"]}
+        with connect(url, additional_headers=headers, proxy=None) as socket:
+            socket.send(json.dumps({"type": "subscribe", "channels": channels}))
+            assert json.loads(socket.recv(timeout=10))["type"] == "subscribed"
+            yield socket
 
     def close(self) -> None:
         """Closes the connections."""

@@ -1,17 +1,20 @@
 """The main job through the gateway: recorded activity, pattern, suggestion, workflow, durable run."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from websockets.sync.client import ClientConnection
 
 from infra.local import sample
 from tests.e2e.person import PASSWORD, Person, eventually
 
 pytestmark = pytest.mark.e2e
 Join = Callable[[], Person]
+ENDED = {"succeeded", "failed", "cancelled"}
 
 DEFINITION: dict[str, Any] = {
     "name": "Greet",
@@ -49,9 +52,11 @@ def test_from_recorded_activity_to_a_finished_run(join: Join) -> None:
     person.ok("POST", f"/workflows/{applied['workflow_id']}/activate")
 
     example = person.ok("GET", f"/events/{best['evidence'][0]}")
-    started = eventually(lambda: fire(person, applied["workflow_id"], example), seconds=20, pause=0.5)
+    with person.live("runs") as socket:
+        started = eventually(lambda: fire(person, applied["workflow_id"], example), seconds=20, pause=0.5)
+        seen = until_ended(socket, started["id"])
     finished = eventually(lambda: ended(person, started["id"]), seconds=20)
-    assert finished["status"] == "succeeded", finished
+    assert finished["status"] == seen == "succeeded", finished
     assert {step["status"] for step in finished["steps"]} <= {"succeeded", "skipped"}
 
 
@@ -63,9 +68,17 @@ def fire(person: Person, workflow: str, example: dict[str, Any]) -> dict[str, An
     return runs[0] if runs else None
 
 
+def until_ended(socket: ClientConnection, run: str) -> str:
+    """The status that the live socket tells last of a run."""
+    while True:
+        message = json.loads(socket.recv(timeout=20))
+        if message["type"] == "message" and message["data"]["id"] == run and message["data"]["status"] in ENDED:
+            return str(message["data"]["status"])
+
+
 def ended(person: Person, run: str) -> dict[str, Any] | None:
     found: dict[str, Any] = person.ok("GET", f"/runs/{run}")
-    return found if found["status"] in {"succeeded", "failed", "cancelled"} else None
+    return found if found["status"] in ENDED else None
 
 
 def test_a_manual_run_is_waited_for(join: Join) -> None:
