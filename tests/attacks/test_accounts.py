@@ -46,8 +46,7 @@ def test_b14_known_and_unknown_addresses_look_alike(wired: Stack, path: str) -> 
         bodies.add((answer.status_code, str(content)))
     assert len(bodies) == 1
     medians = {is_known: statistics.median(values) * 1_000 for is_known, values in seconds.items()}
-    # Ten milliseconds tell nobody anything; a machine under load spreads further, in proportion to what it takes.
-    assert abs(medians[True] - medians[False]) < max(10, 0.1 * max(medians.values())), medians
+    assert abs(medians[True] - medians[False]) < 10, medians
 
 
 @pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Original-Host"])
