@@ -25,15 +25,19 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A switch in the code and what it is without an override."""
+    """A switch in the code and what it is without an override; a percentage is one of organisations or of people."""
 
     name: str
     description: str
     default: bool = True
+    by_user: bool = False
 
 
 REGISTRATION = Flag("registration", "Whether strangers may register.")
-FLAGS: Mapping[str, Flag] = {flag.name: flag for flag in (REGISTRATION,)}
+INGEST_FAST = Flag("ingest-fast", "Whether plain events take the quick way in, and share commits.")
+PEER_HABITS = Flag("peer-habits", "Whether likely next actions draw on colleagues' habits too.", by_user=True)
+RUN_GROUP_COMMIT = Flag("run-group-commit", "Whether the progress of many runs is stored in one transaction.")
+FLAGS: Mapping[str, Flag] = {flag.name: flag for flag in (REGISTRATION, INGEST_FAST, PEER_HABITS, RUN_GROUP_COMMIT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +49,18 @@ class Override:
     organizations: frozenset[str]
     users: frozenset[str]
 
-    def decide(self, name: str, organization_id: str | None, user_id: str | None) -> bool:
+    def decide(self, flag: Flag, organization_id: str | None, user_id: str | None) -> bool:
         """The decision for one caller; the share of a percentage is the same in every process and at every time."""
         if not self.enabled:
             return False
         if organization_id in self.organizations or user_id in self.users:
             return True
-        return bucket(name, organization_id or user_id or "") < self.percentage * BUCKETS // 100
+        first, second = (user_id, organization_id) if flag.by_user else (organization_id, user_id)
+        return bucket(flag.name, first or second or "") < self.percentage * BUCKETS // 100
 
 
 def bucket(name: str, subject: str) -> int:
-    """0 to 9,999: the place of an organisation (of a person without one) in the roll-out of a flag."""
+    """0 to 9,999: the place of an organisation or a person in the roll-out of a flag."""
     return int.from_bytes(hashlib.sha256(f"{name}:{subject}".encode()).digest()[:8]) % BUCKETS
 
 
@@ -72,7 +77,7 @@ class Flags:
         decision = flag.default
         if found is not None:
             organization, user = (str(value) if value else None for value in (organization_id, user_id))
-            decision = found.decide(flag.name, organization, user)
+            decision = found.decide(flag, organization, user)
         metrics.FLAGS.labels(flag.name, str(decision).lower()).inc()
         return decision
 

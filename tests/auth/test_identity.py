@@ -8,7 +8,7 @@ import pytest
 from services.auth.domain import signingkeys
 from services.auth.settings import Settings
 from shared import crypto
-from shared.flags import REGISTRATION, Flags, Override, bucket
+from shared.flags import REGISTRATION, Flag, Flags, Override, bucket
 from tests.auth.processes import Mailbox, Person, Process, running
 
 Join = Callable[[], Awaitable[Person]]
@@ -128,15 +128,29 @@ async def test_administrators_set_flags_and_switch_people_off(join: Join, servic
 
 
 def test_roll_out_takes_a_stable_share() -> None:
+    flag, other = Flag("flag", "One."), Flag("other", "Another.")
     some = Override(True, 30, frozenset(), frozenset())
     subjects = [f"organisation-{number}" for number in range(4_000)]
-    chosen = {subject for subject in subjects if some.decide("flag", subject, None)}
+    chosen = {subject for subject in subjects if some.decide(flag, subject, None)}
     assert 0.27 < len(chosen) / len(subjects) < 0.33
     more = Override(True, 60, frozenset(), frozenset())
-    assert chosen < {subject for subject in subjects if more.decide("flag", subject, None)}
-    assert bucket("flag", "organisation-1") == bucket("flag", "organisation-1")
-    assert not Override(False, 100, frozenset(subjects), frozenset()).decide("flag", subjects[0], None)
-    assert Override(True, 0, frozenset(), frozenset({"somebody"})).decide("flag", None, "somebody")
+    assert chosen < {subject for subject in subjects if more.decide(flag, subject, None)}
+    assert chosen != {subject for subject in subjects if some.decide(other, subject, None)}
+    assert bucket("flag", "organisation-1") == 4_033  # the same in every process, release and year
+    assert not Override(False, 100, frozenset(subjects), frozenset()).decide(flag, subjects[0], None)
+    assert Override(True, 0, frozenset(), frozenset({"somebody"})).decide(flag, None, "somebody")
+    assert Override(True, 0, frozenset({"firm"}), frozenset()).decide(flag, "firm", "anybody")
+
+
+def test_roll_out_goes_by_organisation_or_by_person() -> None:
+    half = Override(True, 50, frozenset(), frozenset())
+    firm, people = "one-organisation", [f"person-{number}" for number in range(1_000)]
+    together = {half.decide(Flag("flag", "By organisation."), firm, person) for person in people}
+    assert len(together) == 1
+    alone = [half.decide(Flag("flag", "By person.", by_user=True), firm, person) for person in people]
+    assert 430 < sum(alone) < 570
+    elsewhere = [half.decide(Flag("flag", "By person.", by_user=True), "another", person) for person in people]
+    assert alone == elsewhere
 
 
 async def test_flags_speak_openfeature() -> None:
