@@ -156,17 +156,33 @@ async def test_an_event_starts_one_run(public: httpx2.AsyncClient, internal: htt
     assert found["cause"] == {"kind": "event", "id": "e1"}
 
 
+@pytest.mark.usefixtures("public")
 async def test_a_suggestion_makes_one_workflow(internal: httpx2.AsyncClient, stage: Stage) -> None:
     body = {
         "organization_id": str(stage.organization_id),
         "definition": BODY,
         "origin": {"type": "suggestion", "id": str(ids.new())},
+        "event": {"id": "e1", "source": "s", "type": "t", "data": {"n": 1}},
     }
     headers = sibling("events", "POST", "/internal/workflows")
     first = await internal.post("/internal/workflows", json=body, headers=headers)
     again = await internal.post("/internal/workflows", json=body, headers=headers)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
+    assert await stage.execute("SELECT active, version FROM workflow") == [(False, 1)]
+    ((run, dry, cause),) = await stage.execute("SELECT id, dry_run, cause FROM run")
+    assert (str(run), dry) == (first.json()["dry_run_id"], True)
+    assert cause == {"kind": "suggestion", "id": body["origin"]["id"]}
+    async with stage.engine() as engine:
+        assert (await stage.finish(engine, run))["status"] == "succeeded"
+
+
+async def test_a_dry_run_needs_no_active_workflow(public: httpx2.AsyncClient, stage: Stage) -> None:
+    created = (await public.post("/workflows", json=BODY, headers=bearer(stage))).json()
+    path = f"/workflows/{created['id']}"
+    await public.post(f"{path}/deactivate", json={}, headers=bearer(stage))
+    assert (await public.post(f"{path}/runs", json={"dry_run": True}, headers=bearer(stage))).status_code == 202
+    assert (await public.post(f"{path}/runs", json={}, headers=bearer(stage))).status_code == 409
 
 
 async def test_only_events_may_apply(internal: httpx2.AsyncClient) -> None:

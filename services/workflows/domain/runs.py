@@ -97,11 +97,11 @@ def _row(what: Start) -> dict[str, Any]:
 async def start_by_hand(
     session: AsyncSession, organization_id: UUID, workflow_id: UUID, *, given: Any, dry_run: bool, subject: str
 ) -> Started:
-    """Start a run that somebody asked for; Conflict `workflow-inactive` when it is switched off."""
+    """Start a run that somebody asked for; Conflict `workflow-inactive` when it is switched off, unless it is dry."""
     found = await workflows.get(session, organization_id, workflow_id)
     if found is None:
         raise errors.NotFound
-    if not found.active:
+    if not found.active and not dry_run:
         raise errors.Conflict("workflow-inactive", "The workflow is deactivated; activate it first.")
     started = await start(
         session,
@@ -120,6 +120,35 @@ async def start_by_hand(
     if started.status == "skipped":
         raise errors.Conflict("concurrency-limit", "As many runs as the workflow allows are under way.")
     return started
+
+
+async def rehearse(
+    session: AsyncSession,
+    organization_id: UUID,
+    workflow_id: UUID,
+    *,
+    origin: str,
+    event: dict[str, Any] | None,
+) -> UUID | None:
+    """Start the dry run that shows what a workflow made by an origin will do, once; None when the workflow is gone."""
+    found = await workflows.get(session, organization_id, workflow_id)
+    if found is None:
+        return None
+    definition = Definition.model_validate(found.definition)
+    what = Start(
+        organization_id=organization_id,
+        workflow_id=workflow_id,
+        version=found.version,
+        definition=definition,
+        trigger={"type": definition.trigger.type, "data": event.get("data") if event else None},
+        event=event,
+        given=None,
+        cause=dict(zip(("kind", "id"), origin.split(":", 1), strict=True)),
+        run_id=ids.new(),
+        dry_run=True,
+        start_key=f"rehearsal of {origin}",
+    )
+    return (await start(session, what)).id
 
 
 async def cancel(session: AsyncSession, organization_id: UUID, run_id: UUID) -> str:

@@ -33,9 +33,9 @@ def write(definition: Definition) -> dict[str, Any]:
 
 
 async def create(
-    session: AsyncSession, author: Author, definition: Definition, *, origin: str | None = None
+    session: AsyncSession, author: Author, definition: Definition, *, origin: str | None = None, active: bool = True
 ) -> tuple[UUID, bool]:
-    """Check and store a workflow, active at once; answers its id, and False when its origin had made it before."""
+    """Check and store a workflow; answers its id, and False when its origin had made it before."""
     plan.build(definition, catalog())
     now = clock.now()
     workflow_id = ids.new()
@@ -43,7 +43,7 @@ async def create(
         "id": workflow_id,
         "organization_id": author.organization_id,
         "name": definition.name,
-        "active": True,
+        "active": active,
         "origin": origin,
         "created_by": author.subject,
         "created_at": now,
@@ -52,7 +52,7 @@ async def create(
     if not await workflows.insert_first(session, values, write(definition)):
         found = await workflows.find_by_origin(session, author.organization_id, str(origin))
         return found or workflow_id, False
-    await _sync(session, author, workflow_id, definition, active=True)
+    await _sync(session, author, workflow_id, definition, active=active)
     return workflow_id, True
 
 

@@ -7,7 +7,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from services.workflows.deps import wake_workers
-from services.workflows.domain import outside, triggers, workflows
+from services.workflows.domain import outside, runs, triggers, workflows
 from services.workflows.domain.definition import Strict
 from services.workflows.domain.workflows import Author
 from services.workflows.schemas.workflows import AppliedOut, ApplyIn
@@ -59,15 +59,18 @@ class Subscriptions(BaseModel):
 
 @router.post("/workflows", status_code=201)
 async def apply(body: ApplyIn, response: Response, service: ServiceDep, _caller: Events) -> AppliedOut:
-    """Makes a workflow once for an origin: 201, and 200 with the same id ever after."""
+    """Makes an inactive workflow and its dry run once for an origin: 201, and 200 with the same ids ever after."""
     await outside.check_references(service.siblings, body.organization_id, body.definition)
     author = Author(body.organization_id, f"user:{body.actor_id}" if body.actor_id else "suggestion")
     origin = f"{body.origin.type}:{body.origin.id}"
     async with service.database.system() as session:
-        workflow_id, created = await workflows.create(session, author, body.definition, origin=origin)
-    if not created:
+        workflow_id, created = await workflows.create(session, author, body.definition, origin=origin, active=False)
+        rehearsal = await runs.rehearse(session, body.organization_id, workflow_id, origin=origin, event=body.event)
+    if created:
+        wake_workers(service)
+    else:
         response.status_code = 200
-    return AppliedOut(workflow_id=workflow_id)
+    return AppliedOut(workflow_id=workflow_id, dry_run_id=rehearsal)
 
 
 @router.post("/trigger-matches")

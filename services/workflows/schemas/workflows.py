@@ -70,18 +70,20 @@ class OriginIn(Strict):
 
 
 class ApplyIn(Strict):
-    """A sibling's request to make a workflow, once for an origin."""
+    """A sibling's request to make a workflow, once for an origin; `event` is what its dry run starts from."""
 
     organization_id: UUID
     actor_id: UUID | None = None
     definition: Definition
     origin: OriginIn
+    event: dict[str, Any] | None = None
 
 
 class AppliedOut(BaseModel):
-    """The workflow that an origin made."""
+    """The workflow that an origin made, and the dry run that shows what it will do."""
 
     workflow_id: UUID
+    dry_run_id: UUID | None
 
 
 def show(row: Any) -> WorkflowOut:
