@@ -19,8 +19,7 @@ def create_app(settings: Settings) -> FastAPI:
     modules = (ingest, uploads, jobs, decisions, exports, events, patterns, suggestions, stats, live)
     routers = [module.routes for module in modules]
     app = webapp.public_app("events", routers, settings, lifespan=lifespan, body_limits=BODY_LIMITS)
-    if settings.ingest_fast:
-        app.user_middleware.append(Middleware(QuickIngest, owner=app))
+    app.user_middleware.append(Middleware(QuickIngest, owner=app))
     return app
 
 

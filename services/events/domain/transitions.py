@@ -31,20 +31,27 @@ async def graph(session: AsyncSession, organization_id: UUID) -> dict[str, Any]:
     }
 
 
-async def likely(session: AsyncSession, organization_id: UUID, actor: str, limit: int) -> list[dict[str, Any]]:
-    """[{source, type, probability}] after the actor's latest event, most likely first: own habit, backed by peers'."""
+async def likely(
+    session: AsyncSession, organization_id: UUID, actor: str, limit: int, *, peers: bool
+) -> list[dict[str, Any]]:
+    """[{source, type, probability}] after the actor's latest event, most likely first: own habit, backed by peers'.
+
+    Without `peers` an actor who never did anything after such an event has no likely next action.
+    """
     last = await transitions.last_of(session, organization_id, actor)
     if last is None:
         return []
     rows = await transitions.followers(session, organization_id, actor, last)
     own = sum(row.own for row in rows)
     everybody = sum(row.everybody for row in rows)
+    weight = PEERS_WEIGHT if peers else 0.0
     chances = [
         {
             "source": row.source,
             "type": row.type,
-            "probability": (row.own + PEERS_WEIGHT * row.everybody / everybody) / (own + PEERS_WEIGHT),
+            "probability": (row.own + weight * row.everybody / everybody) / (own + weight),
         }
         for row in rows
+        if peers or row.own
     ]
     return sorted(chances, key=lambda item: (-item["probability"], item["source"], item["type"]))[:limit]

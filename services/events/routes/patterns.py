@@ -12,6 +12,7 @@ from services.events.schemas.jobs import JobStarted
 from services.events.schemas.patterns import Graph, Kind, NextActions, PatternOut
 from shared import webapp
 from shared.deps import ServiceDep, Session, allow
+from shared.flags import PEER_HABITS, Flags
 from shared.identity import Principal
 from shared.pagination import Page
 
@@ -52,13 +53,16 @@ async def get_graph(session: Session, principal: Reader) -> Graph:
 
 @routes.get("/patterns/next")
 async def get_next(
+    service: ServiceDep,
     session: Session,
     principal: Reader,
     actor: Annotated[str, Query(min_length=1, max_length=255)],
     limit: Annotated[int, Query(ge=1, le=50)] = 5,
 ) -> NextActions:
     """What the actor is likely to do next."""
-    items = await transitions.likely(session, principal.organization_id, actor, limit)
+    organization_id = principal.organization_id
+    peers = service.part(Flags).enabled(PEER_HABITS, organization_id=organization_id, user_id=principal.user_id)
+    items = await transitions.likely(session, organization_id, actor, limit, peers=peers)
     return NextActions.model_validate({"items": items})
 
 

@@ -1,7 +1,7 @@
 """The quick way in for POST /events and /events/batch: plain JSON without Idempotency-Key, group-committed.
 
 It stands inside the application's middleware, before FastAPI; whatever it does not take goes on to the routes of
-`ingest`, which document it and answer the same.
+`ingest`, which document it and answer the same. The flag `ingest-fast` switches it off.
 """
 
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ from services.events.domain import quick
 from services.events.domain.drafts import Draft
 from services.events.domain.ingest import Committer, receipt
 from shared import deps, errors, tracing
+from shared.flags import INGEST_FAST, Flags
 from shared.identity import Principal
 
 SINGLE = "/api/v1/events"
@@ -39,6 +40,9 @@ class QuickIngest:
             return
         try:
             principal = await self._admit(scope)
+            if not self._may_pass(principal):
+                await self._app(scope, receive, send)
+                return
             body = await _read(receive)
             if body is None:
                 return
@@ -64,6 +68,13 @@ class QuickIngest:
         if not principal.may("events:write"):
             raise errors.Forbidden("forbidden", "This needs the permission events:write.")
         return principal
+
+    def _may_pass(self, principal: Principal) -> bool:
+        flags = self._owner.state.service.part(Flags)
+        decision: bool = flags.enabled(
+            INGEST_FAST, organization_id=principal.organization_id, user_id=principal.user_id
+        )
+        return decision
 
     async def _store(self, path: str, media: bytes, body: bytes, principal: Principal) -> tuple[int, Any]:
         """Status and body of the answer, or a body of None when the twin must judge."""

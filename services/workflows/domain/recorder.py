@@ -26,16 +26,22 @@ class Unstorable(Exception):
 class Recorder:
     """Writes records together and tells each writer whether its token held."""
 
-    def __init__(self, database: Database, told: Told) -> None:
+    def __init__(self, database: Database, told: Told, shares: Callable[[UUID | None], bool] = lambda _: True) -> None:
+        """`shares` tells whether an organisation's records may be committed together with others."""
         self._database = database
         self._told = told
+        self._shares = shares
         self._pending: list[_Entry] = []
         self._flushing: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Future[None]] = set()
+        self._alone: set[asyncio.Future[None]] = set()
 
     async def put(self, record: Record) -> bool:
         """Store one record; False when the lease was lost. An outage of the database is waited out."""
         entry: _Entry = (record, asyncio.get_running_loop().create_future())
+        if not self._shares(record.organization_id):
+            self._beside(self._write([entry]), self._alone)
+            return await entry[1]
         self._pending.append(entry)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
@@ -66,17 +72,18 @@ class Recorder:
                 waiter.set_result(record.run_id in written.held)
         self._tell([record for record, _ in batch if record.run_id in written.held])
         if written.waiting:
-            self._beside(self._wake(written.waiting))
+            self._beside(self._wake(written.waiting), self._telling)
 
     def _tell(self, stored: list[Record]) -> None:
         """Let others know beside the work; when whoever carries the news is away, some of it is not told."""
         if stored and len(self._telling) < MOST_TOLD:
-            self._beside(self._told(stored))
+            self._beside(self._told(stored), self._telling)
 
-    def _beside(self, work: Awaitable[None]) -> None:
+    def _beside(self, work: Awaitable[None], tasks: set[asyncio.Future[None]]) -> None:
+        """Do something that outlives whoever asked for it."""
         task = asyncio.ensure_future(work)
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def _wake(self, waiting: list[tuple[UUID, str]]) -> None:
         """Make the steps due that wait for runs which have ended; one that is missed looks again by itself."""

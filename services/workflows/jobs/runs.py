@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from uuid import UUID
 
 from services.workflows.domain import calls, sweeping, waiters
 from services.workflows.domain.engine import HEARTBEAT_SECONDS, Engine
@@ -13,6 +14,7 @@ from services.workflows.domain.recorder import Recorder
 from services.workflows.settings import Settings
 from shared import ids, jobs
 from shared.database import Database
+from shared.flags import RUN_GROUP_COMMIT, Flags
 from shared.service import Service
 from shared.testing import faults
 
@@ -31,7 +33,10 @@ async def open_engine(service: Service) -> AsyncIterator[None]:
     async def wake() -> None:
         await jobs.wake(service.redis, service.name, "advance_due")
 
-    recorder = Recorder(service.database, partial(waiters.announce, service))
+    def shares(organization_id: UUID | None) -> bool:
+        return service.part(Flags).enabled(RUN_GROUP_COMMIT, organization_id=organization_id)
+
+    recorder = Recorder(service.database, partial(waiters.announce, service), shares)
     rehearsed = calls.Tools(
         Integrations(service.siblings, dry=True), Platform(service.database, service.siblings, wake, dry=True)
     )
