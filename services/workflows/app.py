@@ -1,11 +1,13 @@
 """The two applications of the workflows service: wiring only."""
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from services.workflows.deps import open_waiters
 from services.workflows.internal_routes import workflows as internal_workflows
 from services.workflows.internal_routes.messages import HANDLERS
 from services.workflows.routes import approvals, runs, versions, workflows
+from services.workflows.routes.quick import QuickStart
 from services.workflows.settings import Settings
 from services.workflows.storage.tables import inbox
 from shared import inbox as inboxes
@@ -16,7 +18,9 @@ from shared.settings import load
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The public API."""
     routers = [versions.router, workflows.router, runs.router, approvals.router]
-    return webapp.public_app("workflows", routers, settings or load(Settings), lifespan=open_waiters)
+    app = webapp.public_app("workflows", routers, settings or load(Settings), lifespan=open_waiters)
+    app.user_middleware.append(Middleware(QuickStart, owner=app))
+    return app
 
 
 def create_internal_app(settings: Settings | None = None) -> FastAPI:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
+from services.workflows.domain.intake import Intake
+from services.workflows.domain.results import Results
 from services.workflows.domain.waiters import Waiters
 from services.workflows.domain.workflows import Author
 from shared import jobs
@@ -55,10 +57,15 @@ def wake_workers(service: Service) -> None:
 
 @asynccontextmanager
 async def open_waiters(service: Service) -> AsyncIterator[None]:
-    """A lifespan that attaches the requests that wait, what wakes them, and what wakes workers."""
+    """A lifespan that attaches what stores starts, the requests that wait, what wakes them, and what wakes workers."""
     waiters = Waiters()
     service.attach(waiters)
     service.attach(Waker(service))
+    intake, results = Intake(service.database), Results(service.database)
+    service.attach(intake)
+    service.attach(results)
+    service.start(intake.take_starts)
+    service.start(results.answer_reads)
     service.start(waiters.listen)
     service.start(waiters.look)
     yield

@@ -10,20 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from services.workflows.domain import calls, plan
-from services.workflows.domain.definition import Definition
+from services.workflows.domain import calls, plans
 from services.workflows.domain.driver import Driver, Lost
 from services.workflows.domain.execution import Execution
+from services.workflows.domain.plan import Plan
 from services.workflows.domain.recorder import Recorder, Unstorable
 from services.workflows.domain.rows import Row, Run
-from services.workflows.step import catalog
-from services.workflows.storage import leases, workflows
+from services.workflows.storage import leases
 from services.workflows.storage.records import Record
 from shared import errors, log, tracing
 from shared.database import Database
@@ -110,15 +108,15 @@ class Engine:
             moment = time.monotonic()
             begun = [row.id for row in claimed if row.lease_token > 1]
             steps = await leases.steps(session, begun) if begun else []
-            definitions = await workflows.definitions(session, {(row.workflow_id, row.version) for row in claimed})
+            found = await plans.find(session, {(row.workflow_id, row.version) for row in claimed})
         rows: dict[UUID, dict[str, Row]] = {}
         for step in steps:
             rows.setdefault(step.run_id, {})[step.key] = _row(step)
         for row in claimed:
-            self._begin(row, rows.get(row.id, {}), definitions[row.workflow_id, row.version], moment)
+            self._begin(row, rows.get(row.id, {}), found[row.workflow_id, row.version], moment)
         return len(claimed)
 
-    def _begin(self, claimed: Any, rows: dict[str, Row], definition: str, moment: float) -> None:
+    def _begin(self, claimed: Any, rows: dict[str, Row], definition: Plan | str, moment: float) -> None:
         run = _run(claimed)
         task = asyncio.create_task(self._work(run, claimed, rows, definition, moment))
         self.active[run.id] = Active(run, task)
@@ -133,14 +131,14 @@ class Engine:
             self._again.add(again)
             again.add_done_callback(self._again.discard)
 
-    async def _work(self, run: Run, claimed: Any, rows: dict[str, Row], definition: str, moment: float) -> None:
+    async def _work(self, run: Run, claimed: Any, rows: dict[str, Row], definition: Plan | str, moment: float) -> None:
         tracing.resume(run.trace_id)
         try:
             if claimed.takeovers > MOST_TAKEOVERS:
                 await self._give_up(run, "worker-lost", f"the run outlived {MOST_TAKEOVERS} workers")
                 return
             driver = Driver(
-                Execution(run, build_plan(run.workflow_id, run.version, definition), rows),
+                Execution(run, plans.compiled((run.workflow_id, run.version), definition), rows),
                 self._recorder,
                 self._tools,
                 clock=_clock(claimed.claimed_at, moment),
@@ -162,12 +160,6 @@ class Engine:
             Record(run.id, run.token, "failed", error=error, organization_id=run.organization_id,
                    workflow_id=run.workflow_id)
         )  # fmt: skip
-
-
-@lru_cache(maxsize=1024)
-def build_plan(_workflow_id: UUID, _version: int, definition: str) -> plan.Plan:
-    """The plan of one version, which never changes."""
-    return plan.build(Definition.model_validate_json(definition), catalog())
 
 
 def _clock(at: datetime, moment: float) -> Callable[[], datetime]:

@@ -1,5 +1,6 @@
 """Runs from outside: started within their limits, cancelled for good, retried from where they failed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,10 +8,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.domain import causes, conditions, plan, reading
+from services.workflows.domain import causes, conditions, plans, reading
 from services.workflows.domain.definition import Concurrency, Definition
 from services.workflows.domain.names import ROOTS
-from services.workflows.step import catalog
 from services.workflows.storage import limits, news, runs, workflows
 from shared import clock, errors, ids, tracing
 
@@ -229,13 +229,26 @@ async def _admit(session: AsyncSession, limit: Concurrency, key: str, what: Star
 
 async def read(session: AsyncSession, organization_id: UUID, run_id: UUID) -> dict[str, Any]:
     """One run with every step; NotFound."""
-    found = await runs.get(session, organization_id, run_id)
-    if found is None:
+    found = await read_many(session, [(organization_id, run_id)])
+    if not found:
         raise errors.NotFound
-    rows = await runs.steps(session, organization_id, run_id)
-    version = await workflows.version(session, organization_id, found.workflow_id, found.version)
-    definition = Definition.model_validate(version.definition if version else {})
-    return {**reading.summary(found), "steps": reading.steps(plan.build(definition, catalog()), found.status, rows)}
+    whole: dict[str, Any] = found[organization_id, run_id]
+    return whole
+
+
+async def read_many(session: AsyncSession, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Any]:
+    """Runs with every step, by (organisation, run); what is missing or another organisation's is left out."""
+    rows, steps = await runs.get_many(session, {place[0] for place in wanted}, {place[1] for place in wanted})
+    known = await plans.find(session, {(row.workflow_id, row.version) for row in rows})
+    stored: dict[UUID, list[Any]] = {row.id: [] for row in rows}
+    for step in steps:
+        stored[step.run_id].append(step)
+    found = {}
+    for row in rows:
+        key = (row.workflow_id, row.version)
+        shown = reading.steps(plans.compiled(key, known[key]), row.status, stored[row.id])
+        found[row.organization_id, row.id] = {**reading.summary(row), "steps": shown}
+    return {place: found[place] for place in wanted if place in found}
 
 
 async def page(

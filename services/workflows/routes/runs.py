@@ -7,6 +7,7 @@ from fastapi import Query, Response
 
 from services.workflows.deps import Runner, RunReader, WaitersDep, wake_workers
 from services.workflows.domain import keys, runs
+from services.workflows.domain.results import Results
 from services.workflows.schemas.runs import RetriedOut, RetryIn, RunIn, RunOut, RunSummary, StartedOut, Status
 from shared import turns, webapp
 from shared.deps import CursorParameter, IdempotencyKey, Limit, ServiceDep, Session
@@ -64,8 +65,7 @@ async def start_run(
     response.headers["Location"] = f"{webapp.PREFIX}/runs/{started.id}"
     if wait:
         await waiters.wait(started.id, wait)
-        async with service.database.session(principal.organization_id) as session:
-            found = RunOut.model_validate(await runs.read(session, principal.organization_id, started.id))
+        found = RunOut.model_validate(await service.part(Results).read(principal.organization_id, started.id))
         if found.finished_at is not None:
             response.status_code = 200
             return found

@@ -1,11 +1,12 @@
 """Runs as requests see them: started, listed, read, cancelled, retried."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +21,11 @@ _SUMMARY = [
         "created_at", "started_at", "finished_at",
     )
 ]  # fmt: skip
+_MANY = sa.select(*_SUMMARY, run.c.organization_id).where(
+    run.c.organization_id == sa.any_(sa.bindparam("organizations", type_=ARRAY(sa.Uuid))),
+    run.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))),
+)
+_STEPS_OF_MANY = sa.select(run_step).where(run_step.c.run_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))))
 _CANCELLED = {
     "status": "cancelled",
     "due_at": None,
@@ -55,10 +61,13 @@ async def get(session: AsyncSession, organization_id: UUID, run_id: UUID, *, loc
     return (await session.execute(statement)).first()
 
 
-async def steps(session: AsyncSession, organization_id: UUID, run_id: UUID) -> list[Any]:
-    """The stored steps of one run."""
-    statement = sa.select(run_step).where(run_step.c.organization_id == organization_id, run_step.c.run_id == run_id)
-    return list(await session.execute(statement))
+async def get_many(
+    session: AsyncSession, organization_ids: Collection[UUID], run_ids: Collection[UUID]
+) -> tuple[list[Any], list[Any]]:
+    """Those of these runs that are the organisations', and their stored steps."""
+    found = await session.execute(_MANY, {"organizations": list(organization_ids), "ids": list(run_ids)})
+    rows = list(found)
+    return rows, list(await session.execute(_STEPS_OF_MANY, {"ids": [row.id for row in rows]}))
 
 
 async def page(

@@ -1,0 +1,42 @@
+"""The few things that a raw ASGI route needs: the caller's token, the whole body, an answer, or to hand it all on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def bearer(scope: Any) -> str:
+    """The bearer token of a request, or an empty text."""
+    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, token = given.decode("latin-1").partition(" ")
+    return str(token.strip()) if scheme.lower() == "bearer" else ""
+
+
+async def read(receive: Any) -> bytes | None:
+    """The whole body; None when the caller went away before its end."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def replay(body: bytes, receive: Any) -> Any:
+    """A `receive` that gives the body once more, for the application behind."""
+    first = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Any:
+        return first.pop() if first else await receive()
+
+    return again
+
+
+async def answer(send: Any, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+    """Sends JSON, or a problem."""
+    media = b"application/json" if status < 400 else b"application/problem+json"
+    sent = [(b"content-type", media), (b"content-length", b"%d" % len(body))]
+    sent += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": body})
