@@ -47,22 +47,24 @@ async def start(session: AsyncSession, what: Start) -> Started:
     """Store a run that is due now, or held back by its concurrency limit; the same start key starts it once."""
     if what.depth > causes.DEEPEST:
         raise errors.Invalid("limit-exceeded", f"workflows start each other at most {causes.DEEPEST} deep")
+    if what.start_key is not None:
+        # Before any limit is asked: what has begun is not in its own way.
+        begun = await runs.take_key(session, what.organization_id, what.start_key, what.run_id)
+        if begun != what.run_id:
+            return Started(begun, "queued")
     held, key = False, None
     limit = what.definition.concurrency
     if limit is not None:
         key = _concurrency_key(limit, what)
         verdict = await _admit(session, limit, key, what)
         if verdict == "skipped":
+            if what.start_key is not None:
+                await runs.leave_key(session, what.organization_id, what.start_key)
             return Started(what.run_id, "skipped")
         held = verdict == "held"
     most = limit.limit if limit else None
-    inserted = await runs.insert(
-        session, {**_row(what), "concurrency_key": key, "concurrency_limit": most, "held": held}
-    )
-    if inserted or what.start_key is None:
-        return Started(what.run_id, "queued")
-    earlier = await runs.find_by_start_key(session, what.organization_id, what.start_key)
-    return Started(earlier or what.run_id, "queued")
+    await runs.insert(session, {**_row(what), "concurrency_key": key, "concurrency_limit": most, "held": held})
+    return Started(what.run_id, "queued")
 
 
 async def refuse(session: AsyncSession, what: Start, kind: str, detail: str) -> None:
@@ -89,7 +91,6 @@ def _row(what: Start) -> dict[str, Any]:
         "dry_run": what.dry_run,
         "depth": what.depth,
         "trace_id": tracing.trace_id(),
-        "start_key": what.start_key,
         "created_at": clock.now(),
     }
 

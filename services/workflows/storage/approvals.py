@@ -13,11 +13,14 @@ from services.workflows.storage.tables import approval, approval_decision, run, 
 
 async def open_or_find(session: AsyncSession, values: dict[str, Any]) -> tuple[Any, bool]:
     """The approval of one step of one run, made when it is first asked for; True when that was now."""
+    present = approval.c.superseded_at.is_(None)
     statement = (
-        insert(approval).values(status="open", **values).on_conflict_do_nothing(index_elements=["run_id", "key"])
+        insert(approval)
+        .values(status="open", **values)
+        .on_conflict_do_nothing(index_elements=["run_id", "key"], index_where=present)
     )
     opened = (await session.execute(statement.returning(approval.c.id))).first() is not None
-    found = sa.select(approval).where(approval.c.run_id == values["run_id"], approval.c.key == values["key"])
+    found = sa.select(approval).where(approval.c.run_id == values["run_id"], approval.c.key == values["key"], present)
     return (await session.execute(found)).one(), opened
 
 

@@ -16,7 +16,8 @@ from services.workflows.storage.tables import approval, erasure, run, trigger, w
 BATCH = 1_000
 _RUNS = """
     WITH chosen AS (SELECT id FROM run WHERE organization_id = :organization_id LIMIT :batch),
-         emptied AS (DELETE FROM run_step USING chosen WHERE run_id = chosen.id)
+         emptied AS (DELETE FROM run_step USING chosen WHERE run_id = chosen.id),
+         cleared AS (DELETE FROM step_output USING chosen WHERE run_id = chosen.id)
     DELETE FROM run USING chosen WHERE run.id = chosen.id
 """
 _APPROVALS = """
@@ -34,7 +35,7 @@ _REST = """
     DELETE FROM {table} WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM {table} WHERE organization_id = :organization_id LIMIT :batch))
 """
-_TABLES = ("trigger", "workflow_version", "workflow", "idempotency_key", "audience")
+_TABLES = ("run_start", "trigger", "workflow_version", "workflow", "idempotency_key", "audience")
 _STATEMENTS = [text(item) for item in (_RUNS, _APPROVALS, _FIRINGS, *(_REST.format(table=name) for name in _TABLES))]
 # Whoever decided keeps a place of their own, without a name.
 _DECISIONS = text(
@@ -65,6 +66,7 @@ _TEXTS = [
         ("run", "id", "output"),
         ("run_step", "run_id", "input"),
         ("run_step", "run_id", "output"),
+        ("step_output", "run_id", "output"),
     )
 ]
 

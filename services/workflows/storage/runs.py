@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage import news
-from services.workflows.storage.tables import run, run_step
+from services.workflows.storage.tables import run, run_start, run_step
 
 UNFINISHED = ("queued", "running", "waiting")
 _SUMMARY = [
@@ -36,21 +36,25 @@ _CANCELLED = {
 }
 
 
-async def insert(session: AsyncSession, values: dict[str, Any]) -> bool:
-    """Store a new run, due now unless `values` say otherwise; False when its `start_key` has started one already."""
+async def insert(session: AsyncSession, values: dict[str, Any]) -> None:
+    """Store a new run, due now unless `values` say otherwise."""
     usual = {"status": "queued", "due_at": sa.null() if values.get("held") else sa.func.clock_timestamp()}
-    statement = insert_or(run).values({**usual, **values})
-    if values.get("start_key") is None:
-        await session.execute(statement)
-        return True
-    statement = statement.on_conflict_do_nothing(index_elements=["organization_id", "start_key"])
-    return (await session.execute(statement.returning(run.c.id))).first() is not None
+    await session.execute(sa.insert(run).values({**usual, **values}))
 
 
-async def find_by_start_key(session: AsyncSession, organization_id: UUID, key: str) -> UUID | None:
-    """The run that a key has started."""
-    statement = sa.select(run.c.id).where(run.c.organization_id == organization_id, run.c.start_key == key)
-    return (await session.execute(statement)).scalar()
+async def take_key(session: AsyncSession, organization_id: UUID, key: str, run_id: UUID) -> UUID:
+    """Reserve a start key for a run; answers the run that has it, which may be an earlier one."""
+    values = {"organization_id": organization_id, "start_key": key, "run_id": run_id}
+    taken = insert_or(run_start).values(**values).on_conflict_do_nothing().returning(run_start.c.run_id)
+    if (await session.execute(taken)).first() is not None:
+        return run_id
+    statement = sa.select(run_start.c.run_id).filter_by(organization_id=organization_id, start_key=key)
+    return UUID(str((await session.execute(statement)).scalar_one()))
+
+
+async def leave_key(session: AsyncSession, organization_id: UUID, key: str) -> None:
+    """Give a start key back: no run came of it."""
+    await session.execute(sa.delete(run_start).filter_by(organization_id=organization_id, start_key=key))
 
 
 async def get(session: AsyncSession, organization_id: UUID, run_id: UUID, *, lock: bool = False) -> Any | None:

@@ -87,7 +87,6 @@ run = sa.Table(
     sa.Column("dry_run", sa.Boolean, nullable=False),
     sa.Column("depth", sa.SmallInteger, nullable=False),
     sa.Column("trace_id", sa.Text, nullable=False),
-    sa.Column("start_key", sa.Text),
     sa.Column("concurrency_key", sa.Text),
     sa.Column("concurrency_limit", sa.Integer),
     sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -99,10 +98,11 @@ run = sa.Table(
     sa.Column("lease_token", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),
     sa.Column("signals", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("output_key", sa.Text),
+    _moment("not_before"),
     sa.CheckConstraint(
         "status IN ('queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled')", name="status"
     ),
-    sa.UniqueConstraint("organization_id", "start_key"),
     sa.Index("ix_run_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     sa.Index("ix_run_due_fairly", "organization_id", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     sa.Index("ix_run_listed", "organization_id", "id"),
@@ -112,6 +112,7 @@ run = sa.Table(
         "ix_run_concurrency", "workflow_id", "concurrency_key", "id",
         postgresql_where=sa.text("concurrency_key IS NOT NULL AND finished_at IS NULL"),
     ),
+    postgresql_partition_by="RANGE (id)",
 )  # fmt: skip
 
 run_step = sa.Table(
@@ -131,6 +132,28 @@ run_step = sa.Table(
     sa.Column("output", sa.JSON),
     sa.Column("error", sa.JSON),
     sa.Column("state", sa.JSON),
+    sa.Column("aside", sa.Integer),
+    postgresql_partition_by="RANGE (run_id)",
+)
+
+# Outputs over 256 KiB: `run_step.aside` tells their size, `run.output_key` which of them is the run's own.
+step_output = sa.Table(
+    "step_output",
+    metadata,
+    sa.Column("run_id", sa.Uuid, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("output", sa.JSON, nullable=False),
+    postgresql_partition_by="RANGE (run_id)",
+)
+
+# What starts one run however often it is asked: `run:step` of a step that starts another workflow, and the like.
+run_start = sa.Table(
+    "run_start",
+    metadata,
+    sa.Column("organization_id", sa.Uuid, primary_key=True),
+    sa.Column("start_key", sa.Text(collation="C"), primary_key=True),
+    sa.Column("run_id", sa.Uuid, nullable=False, index=True),
 )
 
 approval = sa.Table(
@@ -147,7 +170,11 @@ approval = sa.Table(
     _moment("expires_at", nullable=False),
     _moment("created_at", nullable=False),
     _moment("decided_at"),
-    sa.UniqueConstraint("run_id", "key"),
+    _moment("superseded_at"),
+    sa.Column("form", JSONB),
+    sa.Column("requested_by", sa.Text),
+    sa.Index("ix_approval_of_step", "run_id", "key", unique=True, postgresql_where=sa.text("superseded_at IS NULL")),
+    sa.Index("ix_approval_open", "expires_at", postgresql_where=sa.text("status = 'open'")),
     sa.Index("ix_approval_listed", "organization_id", "id"),
 )
 
@@ -160,6 +187,7 @@ approval_decision = sa.Table(
     sa.Column("decision", sa.Text, nullable=False),
     sa.Column("comment", sa.Text),
     _moment("decided_at", nullable=False),
+    sa.Column("answers", JSONB),
 )
 
 audience = sa.Table("audience", metadata, sa.Column("organization_id", sa.Uuid, primary_key=True))
