@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from base64 import urlsafe_b64decode
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,6 +10,8 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import jwt
+import orjson
+from cryptography.exceptions import InvalidSignature
 
 from shared import crypto, errors, ids, log
 from shared.policy import PERMISSIONS, ROLES, Role, granted
@@ -24,6 +27,10 @@ KEYS_MIN_AGE = 2.0
 POLL_SECONDS = 2.0
 FEED_SILENT_SECONDS = 30.0
 CLOCK_LEEWAY = 5
+FAR = 1e11
+UNREADABLE = (
+    InvalidSignature, jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 # A revocation is dated before its commit, so a look-up that just missed it counts as older than any such transaction.
 TRANSACTION_SECONDS = 10.0
 
@@ -127,6 +134,8 @@ class Verifier:
 
     def _with_present_role(self, principal: Principal) -> Principal:
         """The principal with the role that was given since the token was issued."""
+        if not self._roles:
+            return principal
         at, role = self._roles.get(f"{principal.organization_id}:{principal.user_id}", (float("-inf"), None))
         if role is None or principal.issued_at > at:
             return principal
@@ -170,17 +179,13 @@ class Verifier:
         )
 
     async def _from_token(self, token: str) -> Principal:
+        header, _, rest = token.partition(".")
+        payload, _, signature = rest.partition(".")
         try:
-            claims = jwt.decode(
-                token,
-                await self._key(_key_id(token.partition(".")[0])),
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=self._issuer,
-                options={"require": ["exp", "iat", "sub", "org", "role", "sid"], "verify_iat": False},
-            )
-            return _principal(claims)
-        except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            key = await self._key(_key_id(header))
+            key.verify(_signature(signature), token[:-87].encode())
+            return _principal(orjson.loads(urlsafe_b64decode(payload + "==")), self._issuer)
+        except UNREADABLE:
             raise _invalid() from None
 
     async def _key(self, kid: str) -> Any:
@@ -206,24 +211,34 @@ class Verifier:
 def _key_id(header: str) -> str:
     """The key that an acceptable header names; the header of one key's tokens is always the same text."""
     found = jwt.get_unverified_header(f"{header}.e30.")
-    if found.get("alg") != ALGORITHM or found.get("typ") != ACCESS_TYPE or "crit" in found:
+    if found.get("alg") != ALGORITHM or found.get("typ") != ACCESS_TYPE or {"crit", "b64"} & found.keys():
         raise _invalid()
     return str(found.get("kid"))
 
 
-def _principal(claims: dict[str, Any]) -> Principal:
-    role = claims["role"]
-    if any(type(claims[name]) not in {int, float} for name in ("exp", "iat")):
-        raise _invalid()  # the library reads numbers from text as well
-    issued_at = float(claims["iat"])
-    if role not in ROLES or not issued_at <= time.time() + CLOCK_LEEWAY:
+def _signature(text: str) -> bytes:
+    """The 64 bytes of a signature, which has exactly one spelling; raises ValueError."""
+    if len(text) != 86 or text[-1] not in "AQgw" or "+" in text or "/" in text:
+        raise ValueError("no signature in base64url")
+    return urlsafe_b64decode(text + "==")
+
+
+def _principal(claims: dict[str, Any], issuer: str) -> Principal:
+    """Whom the claims of a signed token speak of, as PyJWT would check them, at a fraction of its cost."""
+    now, role = time.time(), claims["role"]
+    expires_at, issued_at, not_before = claims["exp"], claims["iat"], claims.get("nbf", 0)
+    if any(type(value) not in {int, float} for value in (expires_at, issued_at, not_before)):
+        raise _invalid()
+    if claims["iss"] != issuer or claims["aud"] != AUDIENCE or type(claims.get("jti", "")) is not str:
+        raise _invalid()
+    if role not in ROLES or not now < int(expires_at) < FAR or not max(issued_at - CLOCK_LEEWAY, not_before) <= now:
         raise _invalid()
     return Principal(
         kind="user",
         organization_id=UUID(claims["org"]),
         permissions=PERMISSIONS[role],
-        expires_at=float(claims["exp"]),
-        issued_at=issued_at,
+        expires_at=float(expires_at),
+        issued_at=float(issued_at),
         user_id=UUID(claims["sub"]),
         session_id=UUID(claims["sid"]),
         role=role,
