@@ -3,7 +3,6 @@
 FLOYO_LIMITS overrides them by name, such as {"write-key": 600, "auth-address": 120}.
 """
 
-import asyncio
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -53,9 +52,8 @@ class Gate:
             return
         kind = kind or kind_of(scope.get("method", "GET"), getattr(scope.get("route"), "path", scope["path"]))
         whom = _address(scope) if principal is None else _caller(principal)
-        asked = [self.limiter.ask(self._limits[f"{kind}-{name}"], key) for name, key in whom]
-        standings = await asyncio.gather(*asked)
-        scope[STANDING] = min(standings, key=lambda standing: standing.remaining / standing.limit.quota)
+        group = tuple((self._limits[f"{kind}-{name}"], key) for name, key in whom)
+        scope[STANDING] = await self.limiter.ask_all(group)
 
 
 def _caller(principal: Principal) -> tuple[tuple[str, str], ...]:

@@ -40,9 +40,12 @@ async def measure(url: str, requests: int) -> dict[str, Any]:
     bare = _bare(url)
     try:
         figures: dict[str, Any] = {"one_limit_ms": await _alone(lambda: limiter.take(LARGE, "ada"), requests)}
+        spent = time.process_time()
         figures["request_ms"] = await _alone(_request(limiter), requests)
+        figures["cpu_seconds_per_thousand"] = round((time.process_time() - spent) / requests * 1_000, 4)
         figures["one_hit_ms"] = await _alone(bare, requests)
         figures["together_per_second"] = await _crowd(lambda: limiter.take(LARGE, "grace"), requests * 4)
+        figures["requests_per_second"] = await _crowd(_request(limiter), requests * 4)
         figures["one_hit_per_second"] = await _crowd(bare, requests)
         figures["backend"] = limiter.backend
         return figures | {"admitted": await _exact(url), "admitted_of": ROOM}
@@ -110,8 +113,8 @@ def judge(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """The targets, each with its value."""
     times = round(figures["together_per_second"] / figures["one_hit_per_second"], 2)
     return [
-        {"name": "added ms at concurrency 1", "value": figures["one_limit_ms"], "target": ADDED_MS,
-         "ok": figures["one_limit_ms"] <= ADDED_MS},
+        {"name": "added ms to a request at concurrency 1", "value": figures["request_ms"], "target": ADDED_MS,
+         "ok": figures["request_ms"] <= ADDED_MS},
         {"name": "together / one hit a request at 32", "value": times, "target": TIMES, "ok": times >= TIMES},
         {"name": "admitted", "value": figures["admitted"], "target": ROOM, "ok": figures["admitted"] == ROOM},
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+import redis.asyncio
 from fastapi import FastAPI
 
 from infra.local.valkey import Valkey
@@ -57,17 +58,53 @@ async def test_exactly_the_quota_is_admitted_over_processes(limiter: Open, quota
 
 async def test_hits_of_one_turn_are_one_command(limiter: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     one, limit = limiter(), fresh(1_000_000)
-    costs: list[int] = []
-    hit = one._common.hit
+    commands: list[str] = []
+    ask = one._common.ask
 
-    async def counted(limit: Limit, key: str, wanted: int, share: int) -> tuple[int, Standing]:
-        costs.append(wanted)
-        return await hit(limit, key, wanted, share)
+    async def counted(*command: Any) -> Any:
+        commands.append(command[0])
+        return await ask(*command)
 
-    monkeypatch.setattr(one._common, "hit", counted)
-    standings = await asyncio.gather(*(one.take(limit, "ada") for _ in range(50)))
-    assert costs == [50]
+    await one.take(limit, "grace")
+    monkeypatch.setattr(one._common, "ask", counted)
+    asked = [one.take(limit, "ada") for _ in range(50)] + [one.take(fresh(10), str(n)) for n in range(50)]
+    standings = await asyncio.gather(*asked)
+    assert commands == ["EVALSHA"]
     assert standings[0].remaining == 1_000_000 - 50
+    assert [standing.remaining for standing in standings[50:]] == [9] * 50
+
+
+async def test_one_used_up_limit_leaves_the_others_of_a_request_alone(limiter: Open) -> None:
+    one, key, organization = limiter(), fresh(3), fresh(1_000_000)
+    answers = await admitted([one.ask_all(((key, "ada"), (organization, "acme"))) for _ in range(5)])
+    standings = [answer for answer in answers if isinstance(answer, Standing)]
+    assert [(standing.limit.name, standing.remaining) for standing in standings] == [(key.name, 0)] * 3
+    assert [answer.headers["RateLimit-Policy"] for answer in answers[3:]] == [f'"{key.name}";q=3;w=60'] * 2
+    assert (await one.take(organization, "acme")).remaining == 1_000_000 - 3 - 1
+
+
+@pytest.mark.parametrize("quota", [5, EXACT_QUOTA + 5])
+async def test_a_window_slides(limiter: Open, quota: int) -> None:
+    one, limit = limiter(), Limit(f"test-{os.urandom(4).hex()}", quota, 1)
+    loop, good = asyncio.get_running_loop(), 0
+    end = loop.time() + 2.5
+    while loop.time() < end:
+        answers = await admitted([one.take(limit, "ada") for _ in range(50)])
+        good += sum(isinstance(answer, Standing) for answer in answers)
+    assert 2 * quota <= good <= 3 * quota
+
+
+async def test_counting_survives_a_closed_connection_and_forgotten_scripts(limiter: Open, valkey: Valkey) -> None:
+    one, limit = limiter(), fresh(10)
+    await one.take(limit, "ada")
+    async with redis.asyncio.Redis.from_url(valkey.url()) as administrator:
+        await administrator.script_flush()
+        assert (await one.take(limit, "ada")).remaining == 8
+        for client in await administrator.client_list():
+            if client["user"] == "events":
+                await administrator.client_kill_filter(_id=client["id"])
+    assert (await one.take(limit, "ada")).remaining == 7
+    assert one.backend == "redis"
 
 
 async def test_who_goes_away_while_waiting_disturbs_nobody(limiter: Open) -> None:
