@@ -1,74 +1,93 @@
 """`python -m tests.chaos [NAME…] [--short] [--seed N]`: breaks a real local stack and reconciles what it promised.
 
-Each scenario is a module of this package with `run` and `control`; without a name all of them go, but those marked
-`ONLY_BY_NAME`. Each ends with one JSON line; the exit status is 0 when every promise held and every negative control
-failed as it must.
+Each scenario is a module of this package with `run` and `control`, whose first line names its promise (`A7,
+global-limit: …`). Without a name all of them go in the order of the promises, but those marked `ONLY_BY_NAME`; `--short` takes the
+short forms of those that have one. Each prints one JSON line, a table follows, and the exit status is 0 when every
+promise held and every negative control failed as it must.
 """
 
 import argparse
 import asyncio
-import importlib
 import json
-import pkgutil
 import random
 import signal
 import sys
+import time
 import traceback
-from types import ModuleType
 from typing import Any
 
-from tests import chaos
+from tests.chaos import catalogue
+from tests.chaos.catalogue import Scenario
 from tests.chaos.options import Options
 
 
 def main(arguments: list[str]) -> int:
     """Run the scenarios, each with its control; returns the exit status."""
+    given = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the stack is taken down on either
+    found = catalogue.scenarios()
+    unknown = [name for name in given.names if name not in found]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(found)}", file=sys.stderr)
+        return 2
+    chosen = [found[name] for name in given.names] or [one for one in found.values() if one.belongs(short=given.short)]
+    reports = [_attempt(scenario, given) for scenario in chosen]
+    print(_table(reports), flush=True)
+    return 0 if all(_is_good(report, given) for report in reports) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--short", action="store_true", help="the forms for CI, under a minute each")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long soak loads the stack (30)")
     parser.add_argument("--no-control", action="store_true", help="skip the negative control")
-    given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the stack is taken down on either
-    found = scenarios()
-    unknown = [name for name in given.names if name not in found]
-    if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(sorted(found))}")
-    names = given.names or [name for name, module in found.items() if _belongs(module, short=given.short)]
-    results = [_perform(name, found[name], given) for name in names]
-    return 0 if all(results) else 1
+    parser.add_argument("--retries", type=int, default=0, help="how often a promise that broke may be asked again (0)")
+    return parser
 
 
-def scenarios() -> dict[str, ModuleType]:
-    """Every scenario by its name."""
-    modules = (
-        importlib.import_module(f"tests.chaos.{info.name}")
-        for info in pkgutil.iter_modules(chaos.__path__)
-        if not info.name.startswith("_")
-    )
-    return {
-        module.__name__.rpartition(".")[2].replace("_", "-"): module for module in modules if hasattr(module, "control")
-    }
+def _attempt(scenario: Scenario, given: argparse.Namespace) -> dict[str, Any]:
+    """The last report; each try has its own line and its own seed, so that none is hidden."""
+    report = _perform(scenario, given, given.seed)
+    for number in range(given.retries):
+        if _is_good(report, given):
+            break
+        report = _perform(scenario, given, given.seed + number + 1) | {"retried": number + 1}
+    return report
 
 
-def _belongs(module: ModuleType, *, short: bool) -> bool:
-    """Whether a scenario goes unasked: the short round has those that name a short form."""
-    return bool(getattr(module, "HAS_SHORT", False)) if short else not getattr(module, "ONLY_BY_NAME", False)
-
-
-def _perform(name: str, scenario: ModuleType, given: argparse.Namespace) -> bool:
-    options = Options(seed=given.seed, short=given.short)
-    report: dict[str, Any] = {"chaos": name, "ok": False, "control_failed": False, "seed": given.seed}
+def _perform(scenario: Scenario, given: argparse.Namespace, seed: int) -> dict[str, Any]:
+    options = Options(seed=seed, short=given.short, minutes=given.minutes)
+    report: dict[str, Any] = {
+        "chaos": scenario.name, "promise": scenario.promise, "ok": False, "control_failed": False, "seed": seed,
+    }  # fmt: skip
+    began = time.monotonic()
     try:
-        figures = asyncio.run(scenario.run(options))
-        report |= {"ok": not figures["faults"], **figures}
+        figures = asyncio.run(scenario.module.run(options))
+        report |= {**figures, "ok": not figures["faults"]}
         if not given.no_control:
-            control = asyncio.run(scenario.control(options))
+            control = asyncio.run(scenario.module.control(options))
             report |= {"control_failed": bool(control["faults"]), "control_faults": control["faults"][:3]}
     except Exception:  # noqa: BLE001 - the last line tells, whatever happened
-        report["crashed"] = traceback.format_exc()[-2_000:]
+        report |= {"ok": False, "crashed": traceback.format_exc()[-2_000:]}
+    report["seconds"] = round(time.monotonic() - began, 1)
     print(json.dumps(report), flush=True)
+    return report
+
+
+def _is_good(report: dict[str, Any], given: argparse.Namespace) -> bool:
     return bool(report["ok"] and (report["control_failed"] or given.no_control))
+
+
+def _table(reports: list[dict[str, Any]]) -> str:
+    head = f"{'promise':<9}{'name':<18}{'ok':<7}{'control failed':<16}{'seconds':>8}{'seed':>12}"
+    rows = (
+        f"{report['promise']:<9}{report['chaos']:<18}{report['ok']!s:<7}{report['control_failed']!s:<16}"
+        f"{report['seconds']:>8}{report['seed']:>12}"
+        for report in reports
+    )
+    return "\n".join([head, *rows])
 
 
 if __name__ == "__main__":
