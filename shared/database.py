@@ -2,8 +2,8 @@
 
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -66,9 +66,25 @@ class Pool:
         """Commits on leaving, rolls back on error; raises Unavailable when the database is at fault."""
         with translated():
             async with self._sessions() as session:
-                await self._connect(session)
+                await self._connect(session.connection())
                 yield session
                 await session.commit()
+
+    @asynccontextmanager
+    async def statements(self) -> AsyncIterator[Any]:
+        """asyncpg's own connection: each statement is committed by itself when it returns."""
+        with translated():
+            link = self.engine.connect()
+            await self._connect(link.start())
+            raw: Any = (await link.get_raw_connection()).driver_connection
+            try:
+                yield raw
+            except BaseException as error:
+                if raw.is_closed() or not isinstance(error, exceptions.PostgresError):
+                    await link.invalidate()
+                raise
+            finally:
+                await link.close()
 
     def starved_for(self) -> float:
         """Seconds during which somebody waited and no connection came back; 0 once nobody asks any more."""
@@ -77,12 +93,12 @@ class Pool:
             return 0.0
         return now - self._starving_since
 
-    async def _connect(self, session: AsyncSession) -> None:
+    async def _connect(self, connecting: Awaitable[Any]) -> None:
         if self.starved_for() == 0.0:
             self._starving_since = time.monotonic()
         self.waiting += 1
         try:
-            await session.connection()
+            await connecting
             self._feed()
         finally:
             self.waiting -= 1
@@ -108,11 +124,20 @@ class Database:
                 await set_organization(session, organization_id)
             yield session
 
+    async def glance(self, query: str, *arguments: Any) -> Any:
+        """A row by one statement that opens the organisation itself, by `set_config`; for the hottest reads alone."""
+        async with self._api.statements() as connection:
+            return await connection.fetchrow(query, *arguments)
+
     @asynccontextmanager
     async def system(self) -> AsyncIterator[AsyncSession]:
         """One transaction that sees every organisation's rows; commits on leaving, rolls back on error."""
         async with self._system.transaction() as session:
             yield session
+
+    def statements(self) -> AbstractAsyncContextManager[Any]:
+        """asyncpg's connection in the system role, for statements that are each a transaction of their own."""
+        return self._system.statements()
 
     def figures(self) -> PoolFigures:
         """Size, connections in use, and tasks that wait for one, over both roles."""

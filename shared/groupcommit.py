@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from asyncpg import PostgresError
 from sqlalchemy.exc import DBAPIError
 
 from shared import errors, log
@@ -112,7 +113,7 @@ class GroupCommit(Generic[Item, Result]):
             if retries and _state(error.__cause__) == _DEADLOCK:
                 return await self._try(items, retries - 1)
             raise
-        except DBAPIError as error:
+        except (DBAPIError, PostgresError) as error:
             if not _state(error).startswith(_GUILTY):
                 raise
             if len(items) == 1:

@@ -52,8 +52,11 @@ class Stand:
 
     def processes(self, name: str) -> list[dict[str, Any]]:
         """What `status` says of the processes of one name, asked in this process so that kills hit soon."""
-        found = client.ask(Home(self.home), {"command": "status"}, print)["status"]["processes"]
-        return [process for process in found if process["name"] == name]
+        return [process for process in self.all_processes() if process["name"] == name]
+
+    def all_processes(self) -> list[dict[str, Any]]:
+        """What `status` says of every process."""
+        return list(client.ask(Home(self.home), {"command": "status"}, print)["status"]["processes"])
 
     async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         """One API call; answers status and decoded body."""

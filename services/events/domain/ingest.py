@@ -153,12 +153,21 @@ class Committer:
         return outcome.body()
 
     async def _write(self, drafts: Sequence[Draft]) -> list[Appended | None]:
-        async with self._database.system() as session:
-            found = await append(session, drafts, self._hashing)
+        found: list[Appended | None]
+        if partitions.are_current():
+            async with self._database.statements() as connection:
+                found = await log.append_unfiltered(connection, drafts)
+        else:
+            found = [None] * len(drafts)
+        others = [draft for draft, item in zip(drafts, found, strict=True) if item is None]
+        if others:
+            async with self._database.system() as session:
+                filtered = iter(await append(session, others, self._hashing))
+            found = [next(filtered) if item is None else item for item in found]
         last = max((item.position for item in found if item is not None), default=None)
         announce(self._sender, None if last is None else last.text())
         return found
 
 
-def _key(draft: Draft) -> tuple[str, str, str]:
-    return str(draft.organization_id), draft.source, draft.external_id or ""
+def _key(draft: Draft) -> tuple[int, str, str]:
+    return draft.organization_id.int, draft.source, draft.external_id or ""

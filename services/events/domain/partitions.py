@@ -12,10 +12,16 @@ AHEAD = 2
 _made: set[tuple[int, int]] = set()
 
 
+def are_current() -> bool:
+    """Whether this process knows that this month's partition is there."""
+    now = clock.now()
+    return (now.year, now.month) in _made
+
+
 async def ensure_current(session: AsyncSession) -> None:
     """Makes this month's partition, once a process and month."""
     now = clock.now()
-    if (now.year, now.month) not in _made:
+    if not are_current():
         await log.ensure_partition(session, now)
         await log.begin_epoch(session)
         _made.add((now.year, now.month))

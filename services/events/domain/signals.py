@@ -12,6 +12,7 @@ EVENTS = "floyo:live:events"
 SUGGESTIONS = "floyo:live:suggestions"
 RUNS = "floyo:runs"
 POLL_SECONDS = 0.5
+PAUSE_SECONDS = 0.004
 RECONNECT_SECONDS = 0.5
 
 Ear = Callable[[bytes | None], None]
@@ -47,6 +48,7 @@ class Signals:
                     await service.redis.publish(channel, message)
                 except (RedisError, OSError, TimeoutError) as error:
                     _log.info("wake-up-not-published", channel=channel, error=type(error).__name__)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def listen(self, service: Service) -> None:
         """A loop: the process's only subscription, renewed whenever it breaks."""

@@ -8,18 +8,19 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.domain.tail import Rows
+from services.events.domain.positions import Position
 from services.events.storage import stats
 from services.events.storage.stats import Key
 
 CONSUMER = "stats"
+BATCH = 20_000
 MOST = 1_000
 MOST_DAYS = 4_000
 
 
-async def store(session: AsyncSession, rows: Rows) -> None:
-    """Counts a batch of the log, in the transaction that moves the cursor."""
-    await stats.add(session, count(rows))
+async def store(session: AsyncSession, after: Position, upto: Position) -> None:
+    """Counts a stretch of the log, in the transaction that moves the cursor."""
+    await stats.count(session, after, upto)
 
 
 def count(rows: Iterable[Any], weight: int = 1) -> Counter[Key]:

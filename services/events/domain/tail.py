@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,11 +19,20 @@ from shared.service import Service
 
 SWEEP_SECONDS = 1.0
 RENEW_SECONDS = 3.0
-BATCH = 1_000
+VAIN_SECONDS = 0.05
 FIRST_LOOK_SECONDS = 0.002
 FAILURE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 Rows = Sequence[Row[Any]]
+
+
+class Stretch(NamedTuple):
+    """How far a consumer may move on, over how many events, and what of them it reads."""
+
+    upto: Position
+    number: int
+    rows: Rows
+
 
 _log = logs.get(__name__)
 
@@ -61,12 +70,18 @@ class Waker:
 
 @dataclass
 class Consumer:
-    """A durable reader of the log: `act` runs with no transaction open, `store` in one with the cursor's move."""
+    """A durable reader of the log, a stretch of at most `batch` events at a time.
+
+    `act` gets what `read` finds in the stretch, with no transaction open; `store` counts the stretch in the transaction
+    that moves the cursor.
+    """
 
     name: str
     waker: Waker
+    batch: int
+    read: Callable[[AsyncSession, Position, Position], Awaitable[Rows]] | None = None
     act: Callable[[Service, Rows], Awaitable[None]] | None = None
-    store: Callable[[AsyncSession, Rows], Awaitable[None]] | None = None
+    store: Callable[[AsyncSession, Position, Position], Awaitable[None]] | None = None
     idle: Callable[[Service], Awaitable[None]] | None = None
 
     async def run(self, service: Service) -> None:
@@ -91,29 +106,32 @@ class Consumer:
             while True:
                 if self.idle is not None:
                     await self.idle(service)
-                rows = await self._read(service.database, position)
-                if rows and self.act is not None:
-                    await self.act(service, rows)
-                if rows or loop.time() - moved_at > RENEW_SECONDS:
-                    position = place(rows[-1]) if rows else position
-                    if not await self._commit(service.database, token, position, rows):
+                looked_at = loop.time()
+                stretch = await self._look(service.database, position)
+                if stretch.rows and self.act is not None:
+                    await self.act(service, stretch.rows)
+                if stretch.number or loop.time() - moved_at > RENEW_SECONDS:
+                    if not await self._commit(service.database, token, position, stretch.upto):
                         return
-                    moved_at = loop.time()
-                if len(rows) < BATCH:
+                    position, moved_at = stretch.upto, loop.time()
+                if stretch.number < self.batch:
+                    if not stretch.rows:  # whoever finds nothing for itself need not look at each wake-up
+                        await asyncio.sleep(looked_at + VAIN_SECONDS - loop.time())
                     await self.waker.wait(position)
         except (errors.FloyoError, asyncio.CancelledError):
             await asyncio.shield(self._release(service.database, token))
             raise
 
-    async def _read(self, database: Database, position: Position) -> Rows:
+    async def _look(self, database: Database, position: Position) -> Stretch:
         async with database.system() as session:
-            return await log.tail(session, position, BATCH)
+            upto, number = await log.reach(session, position, self.batch)
+            return Stretch(upto, number, await self.read(session, position, upto) if number and self.read else ())
 
-    async def _commit(self, database: Database, token: int, position: Position, rows: Rows) -> bool:
+    async def _commit(self, database: Database, token: int, position: Position, upto: Position) -> bool:
         async with database.system() as session:
-            ours = await cursors.move(session, self.name, token, position)
-            if ours and rows and self.store is not None:
-                await self.store(session, rows)
+            ours = await cursors.move(session, self.name, token, upto)
+            if ours and upto > position and self.store is not None:
+                await self.store(session, position, upto)
             return ours
 
     async def _release(self, database: Database, token: int) -> None:

@@ -36,15 +36,14 @@ async def publish_signals(service: Service) -> None:
 async def follow_log(service: Service) -> None:
     """A loop: the consumers and what wakes them."""
     hub = service.part(Signals)
-    consumers = [
-        Consumer("triggers", Waker(), act=triggers.act, idle=triggers.catch_up),
-        Consumer(stats.CONSUMER, Waker(), store=stats.store),
-    ]
-    for consumer in consumers:
-        hub.hear(signals.EVENTS, consumer.waker.hear)
+    matching = Consumer(
+        "triggers", Waker(), triggers.BATCH, read=triggers.read, act=triggers.act, idle=triggers.catch_up
+    )
+    counting = Consumer(stats.CONSUMER, Waker(), stats.BATCH, store=stats.store)  # nobody wakes it: once a second
+    hub.hear(signals.EVENTS, matching.waker.hear)
     async with asyncio.TaskGroup() as group:
         group.create_task(hub.listen(service))
-        for consumer in consumers:
+        for consumer in (matching, counting):
             group.create_task(consumer.run(service))
 
 

@@ -19,19 +19,29 @@ _TYPES = {
     "id": "uuid", "organization_id": "uuid", "external_id": "text", "source": "text", "type": "text", "actor": "text",
     "subject": "text", "time": "timestamptz", "data": "text", "extensions": "text",
 }  # fmt: skip
+_KEY = ("id", "organization_id", "source", "external_id")
+
+
+def _numbered(statement: str, names: Sequence[str]) -> str:
+    """A statement with asyncpg's own parameters, numbered in the order of the names."""
+    for place, name in enumerate(names, 1):
+        statement = statement.replace(f"(:{name} AS", f"(${place} AS")
+    return statement
+
+
 _ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items())
 
 # Keys are inserted in order, so that overlapping batches wait for each other instead of deadlocking; an event whose
 # key is already taken is left out. Numbers are drawn once, in the materialised input.
-APPEND = f"""
+_INSERT = f"""
 WITH input AS MATERIALIZED (
     SELECT item.*, (SELECT max(epoch) FROM log_epoch) AS epoch,
            pg_current_xact_id()::text::bigint AS xid, nextval('event_sequence') AS sequence, now() AS received_at
-    FROM unnest({_ARRAYS}) AS item ({", ".join(_TYPES)})
+    FROM unnest({_ARRAYS}) AS item ({", ".join(_TYPES)}){{admitted}}
 ), keyed AS (
     INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence, body_hash)
     SELECT organization_id, source, external_id, id, epoch, xid, sequence,
-           hashtextextended(concat_ws(E'\\x1f', type, actor, subject, data::jsonb::text), 0)
+           hashtextextended(concat_ws(E'\\x1f', type, actor, subject, data), 0)
     FROM input WHERE external_id IS NOT NULL ORDER BY organization_id, source, external_id
     ON CONFLICT DO NOTHING RETURNING event_id
 )
@@ -41,20 +51,40 @@ SELECT id, organization_id, external_id, source, type, actor, subject, coalesce(
 FROM input WHERE external_id IS NULL OR id IN (SELECT event_id FROM keyed)
 RETURNING id, epoch, xid, sequence
 """  # noqa: S608  # built from the constants above
+APPEND = _INSERT.format(admitted="")
 
-_TAKEN = """
+_LOOK = """
 SELECT wanted.id AS wanted_id, taken.event_id, taken.epoch, taken.xid, taken.sequence
 FROM unnest(CAST(:id AS uuid[]), CAST(:organization_id AS uuid[]), CAST(:source AS text[]),
             CAST(:external_id AS text[])) AS wanted (id, organization_id, source, external_id)
-JOIN event_key AS taken USING (organization_id, source, external_id)
+JOIN event_key AS taken USING (organization_id, source, external_id){admitted}
+"""
+_TAKEN = _LOOK.format(admitted="")
+
+# One statement that need not ask for filters first: it does nothing when an organisation of the group has any.
+_UNFILTERED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = ANY($2::uuid[]))"
+_APPEND_UNFILTERED = _numbered(_INSERT.format(admitted=_UNFILTERED), tuple(_TYPES))
+_TAKEN_UNFILTERED = _numbered(_LOOK.format(admitted=_UNFILTERED), _KEY)
+
+_REACH = """
+SELECT epoch, xid, sequence, count(*) OVER () AS number FROM (
+    SELECT epoch, xid, sequence FROM event
+    WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence)
+      AND (epoch, xid, sequence) < ((SELECT max(epoch) FROM log_epoch),
+                                    pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0::bigint)
+    ORDER BY epoch, xid, sequence LIMIT :limit
+) AS stretch ORDER BY epoch DESC, xid DESC, sequence DESC LIMIT 1
 """
 
-_TAIL = f"""
+# A glob is looked at again by whoever matches; what no subscription can want is not even read.
+_CANDIDATES = f"""
 SELECT {COLUMNS}, data::text AS data, extensions::text AS extensions FROM event
 WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence)
-  AND (epoch, xid, sequence) < ((SELECT max(epoch) FROM log_epoch),
-                                pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0::bigint)
-ORDER BY epoch, xid, sequence LIMIT :limit
+  AND (epoch, xid, sequence) <= (:head_epoch, :head_xid, :head_sequence)
+  AND EXISTS (SELECT FROM subscription AS wish WHERE wish.active AND wish.organization_id = event.organization_id
+              AND (wish.type IS NULL OR wish.type = event.type OR wish.type ~ '[*?[]')
+              AND (wish.source IS NULL OR wish.source = event.source OR wish.source ~ '[*?[]'))
+ORDER BY epoch, xid, sequence
 """  # noqa: S608
 
 # The planner cannot tell how much lies behind a position; sorting all of a backlog for each batch would never end.
@@ -111,8 +141,7 @@ class Draft:
     extensions: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """Where an event stands; a duplicate stands where the first of its key does."""
 
     id: UUID
@@ -137,14 +166,25 @@ async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appende
     return [found[draft.id] for draft in drafts]
 
 
+async def append_unfiltered(connection: Any, drafts: Sequence[Draft]) -> list[Appended | None]:
+    """As `append`, committed on return; only None, and nothing appended, when an organisation has capture filters."""
+    rows = await connection.fetch(_APPEND_UNFILTERED, *columns(drafts).values())
+    found = {row[0]: Appended(row[0], Position(row[1], row[2], row[3])) for row in rows}
+    missing = [draft for draft in drafts if draft.id not in found] if len(found) < len(drafts) else []
+    if missing:
+        keys = ([getattr(draft, name) for draft in missing] for name in _KEY)
+        found |= _duplicates(await connection.fetch(_TAKEN_UNFILTERED, *keys))
+    return [found.get(draft.id) for draft in drafts]
+
+
 async def taken(session: AsyncSession, drafts: Sequence[Draft]) -> dict[UUID, Appended]:
     """By draft: the event that holds its key. A second statement, so that it sees rows committed meanwhile."""
-    names = ("id", "organization_id", "source", "external_id")
-    rows = await session.execute(text(_TAKEN), {name: [getattr(draft, name) for draft in drafts] for name in names})
-    return {
-        row.wanted_id: Appended(row.event_id, Position(row.epoch, row.xid, row.sequence), duplicate=True)
-        for row in rows
-    }
+    keys = {name: [getattr(draft, name) for draft in drafts] for name in _KEY}
+    return _duplicates(await session.execute(text(_TAKEN), keys))
+
+
+def _duplicates(rows: Iterable[Any]) -> dict[UUID, Appended]:
+    return {row[0]: Appended(row[1], Position(row[2], row[3], row[4]), duplicate=True) for row in rows}
 
 
 async def ensure_partition(session: AsyncSession, moment: datetime) -> bool:
@@ -159,19 +199,33 @@ async def begin_epoch(session: AsyncSession) -> int:
     return epoch
 
 
-async def tail(session: AsyncSession, after: Position, limit: int) -> Sequence[Row[Any]]:
-    """What follows a position, as far as nothing can still appear before it; `data` and `extensions` are texts."""
+async def read_in_order(session: AsyncSession) -> None:
+    """Has the rest of the transaction read the log by its index, whatever the planner guesses."""
     await session.execute(text(_IN_ORDER))
-    return (await session.execute(text(_TAIL), {**after._asdict(), "limit": limit})).all()
+
+
+async def reach(session: AsyncSession, after: Position, limit: int) -> tuple[Position, int]:
+    """How far a position may move on, as far as nothing can still appear before it, and over how many events."""
+    await read_in_order(session)
+    row = (await session.execute(text(_REACH), {**after._asdict(), "limit": limit})).one_or_none()
+    return (after, 0) if row is None else (Position(row.epoch, row.xid, row.sequence), row.number)
+
+
+async def candidates(session: AsyncSession, after: Position, upto: Position) -> Sequence[Row[Any]]:
+    """Events of a stretch that an active subscription may want; `data` and `extensions` are texts."""
+    await read_in_order(session)
+    return (await session.execute(text(_CANDIDATES), _bounds(after, upto))).all()
+
+
+def _bounds(after: Position, upto: Position) -> dict[str, int]:
+    return {**after._asdict(), **{f"head_{name}": value for name, value in upto._asdict().items()}}
 
 
 async def between(session: AsyncSession, organizations: Iterable[UUID], span: Span, limit: int) -> Sequence[Row[Any]]:
     """Some organisations' events after a position and before a head; `data` and `extensions` are texts."""
-    await session.execute(text(_IN_ORDER))
-    given = {**span.after._asdict(), **{f"head_{name}": value for name, value in span.head._asdict().items()}}
-    return (
-        await session.execute(text(_BETWEEN), {**given, "organizations": list(organizations), "limit": limit})
-    ).all()
+    await read_in_order(session)
+    given = {**_bounds(span.after, span.head), "organizations": list(organizations), "limit": limit}
+    return (await session.execute(text(_BETWEEN), given)).all()
 
 
 async def exists_yet(session: AsyncSession, position: Position) -> bool:

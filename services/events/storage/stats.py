@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.events.storage import log
+from services.events.storage.log import Position
 from services.events.storage.tables import stat
 
 Key = tuple[UUID, date, str, str]
@@ -16,7 +18,7 @@ COLUMNS = ("organization_id", "day", "dimension", "value")
 
 
 async def add(session: AsyncSession, counts: Mapping[Key, int]) -> None:
-    """Adds to counters (subtracts what is negative), in the order of their keys so that nobody deadlocks."""
+    """Adds to counters, or subtracts what is negative, in the order of their keys so that nobody deadlocks."""
     rows = [{**dict(zip(COLUMNS, key, strict=True)), "count": counts[key]} for key in sorted(counts) if counts[key]]
     for start in range(0, len(rows), 1_000):
         statement = insert(stat).values(rows[start : start + 1_000])
@@ -24,6 +26,24 @@ async def add(session: AsyncSession, counts: Mapping[Key, int]) -> None:
             index_elements=list(COLUMNS), set_={"count": stat.c["count"] + statement.excluded["count"]}
         )
         await session.execute(statement)
+
+
+_COUNT = """
+INSERT INTO stat (organization_id, day, dimension, value, count)
+SELECT organization_id, (time AT TIME ZONE 'UTC')::date AS day, kind.dimension, kind.value, count(*)
+FROM event CROSS JOIN LATERAL (VALUES ('total', ''), ('type', type), ('actor', actor)) AS kind (dimension, value)
+WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence)
+  AND (epoch, xid, sequence) <= (:upto_epoch, :upto_xid, :upto_sequence) AND kind.value IS NOT NULL
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+ON CONFLICT (organization_id, day, dimension, value) DO UPDATE SET count = stat.count + excluded.count
+"""
+
+
+async def count(session: AsyncSession, after: Position, upto: Position) -> None:
+    """Counts the events of a stretch of the log, in the order of the counters' keys so that nobody deadlocks."""
+    await log.read_in_order(session)
+    bounds = {f"upto_{name}": value for name, value in upto._asdict().items()}
+    await session.execute(sa.text(_COUNT), {**after._asdict(), **bounds})
 
 
 async def sums(

@@ -1,0 +1,105 @@
+"""A loader that costs little: kept-alive connections that post as fast as they are answered."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+GOOD = frozenset({b"200", b"201"})
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+Body = Callable[[int, int], bytes]
+
+
+@dataclass
+class Load:
+    """Requests to one path; `latencies` are seconds, in the order of the answers."""
+
+    port: int
+    path: str
+    headers: dict[str, str]
+    latencies: list[float] = field(default_factory=list)
+    failures: int = 0
+
+    async def go(self, seconds: float, body: Body, connections: int = 64) -> float:
+        """Requests a second over some seconds; `body(connection, count)` makes each."""
+        return await self._run(body, connections, until=time.perf_counter() + seconds)
+
+    async def each(self, bodies: list[bytes], connections: int = 4) -> float:
+        """Requests a second while every body is posted once."""
+        shares = [bodies[place::connections] for place in range(connections)]
+        return await self._run(lambda number, count: shares[number][count], connections, most=[*map(len, shares)])
+
+    async def _run(self, body: Body, connections: int, until: float = float("inf"), most: Any = None) -> float:
+        self.latencies.clear()
+        self.failures = 0
+        loop = asyncio.get_running_loop()
+        began = time.perf_counter()
+        links = []
+        for number in range(connections):
+            link = Link(self, number, body, until, most[number] if most else 1 << 60)
+            await loop.create_connection(lambda link=link: link, "127.0.0.1", self.port)  # type: ignore[misc]
+            links.append(link)
+        await asyncio.gather(*(link.done for link in links))
+        return len(self.latencies) / (time.perf_counter() - began)
+
+    def head(self) -> bytes:
+        """What every request begins with, up to the value of Content-Length."""
+        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        return f"{head}Content-Length: ".encode()
+
+    def percentile(self, share: float) -> float:
+        """Milliseconds."""
+        ordered = sorted(self.latencies)
+        return round(ordered[int(len(ordered) * share)] * 1_000, 2) if ordered else 0.0
+
+
+class Link(asyncio.Protocol):
+    """One connection with one request under way."""
+
+    def __init__(self, load: Load, number: int, body: Body, until: float, most: int) -> None:
+        self._load, self._number, self._body, self._until, self._most = load, number, body, until, most
+        self._head = load.head()
+        self._count = 0
+        self._received = b""
+        self._wanted = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        """Posts the first."""
+        self._transport = transport
+        self._post()
+
+    def _post(self) -> None:
+        self._began = time.perf_counter()
+        if self._began >= self._until or self._count >= self._most:
+            self._transport.close()
+            return
+        raw = self._body(self._number, self._count)
+        self._count += 1
+        self._transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(raw), raw))
+
+    def data_received(self, data: bytes) -> None:
+        """Takes a piece of an answer; posts the next when it is whole."""
+        self._received += data
+        if not self._wanted:
+            end = self._received.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            length = _LENGTH.search(self._received, 0, end)
+            self._wanted = end + 4 + (int(length[1]) if length else 0)
+        if len(self._received) < self._wanted:
+            return
+        self._load.failures += self._received[9:12] not in GOOD
+        self._load.latencies.append(time.perf_counter() - self._began)
+        self._received, self._wanted = b"", 0
+        self._post()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The end, wanted or not."""
+        self._load.failures += error is not None
+        if not self.done.done():
+            self.done.set_result(None)

@@ -1,0 +1,40 @@
+"""Seconds of CPU that processes of a stack have used, by their names."""
+
+import os
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from tests.chaos.stand import Stand
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def of(pid: int) -> float:
+    """One process, with those of its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / _TICKS
+
+
+def of_stack(stand: Stand) -> dict[str, float]:
+    """By name; PostgreSQL with all its backends, and `load` for whoever asks."""
+    children = defaultdict(list)
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            children[int((folder / "stat").read_text().rpartition(")")[2].split()[1])].append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    spent: dict[str, float] = defaultdict(float)
+    for process in stand.all_processes():
+        below = children[process["pid"]] if process["name"] == "postgres" else []
+        spent[process["name"]] += sum(map(of, [process["pid"], *below]))
+    return {**spent, "load": time.process_time()}
+
+
+def a_thousand(before: dict[str, float], after: dict[str, float], operations: int) -> dict[str, float]:
+    """Seconds of CPU a thousand operations, by name, with what was hardly there left out, and `all` of it."""
+    used = {name: 1_000 * (after[name] - before.get(name, 0.0)) / max(operations, 1) for name in after}
+    return {name: round(value, 4) for name, value in {**used, "all": sum(used.values())}.items() if value >= 0.0005}
