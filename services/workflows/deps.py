@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
+from services.workflows.domain import bell
 from services.workflows.domain.intake import Intake
 from services.workflows.domain.results import Results
 from services.workflows.domain.waiters import Waiters
 from services.workflows.domain.workflows import Author
-from shared import jobs
 from shared.deps import ServiceDep, allow
 from shared.identity import Principal
 from shared.service import Service
@@ -47,7 +47,7 @@ class Waker:
     async def _wake(self) -> None:
         while self._wanted:
             self._wanted = False
-            await jobs.wake(self._service.redis, self._service.name, "advance_due")
+            await bell.ring(self._service.redis)
 
 
 def wake_workers(service: Service) -> None:

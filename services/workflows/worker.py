@@ -13,6 +13,7 @@ def create_worker() -> WorkerSettings:
         service="workflows",
         jobs=(runs.advance_due,),
         loops=(
+            runs.hear_bell,
             runs.keep_leases,
             runs.sweep,
             runs.fire_timers,

@@ -100,9 +100,11 @@ class Engine:
             async with self._database.system() as session:
                 await leases.release(session, held)
 
-    async def _claim(self, most: int) -> int:
+    async def _claim(self, most: int) -> bool:
+        """Begin what is due, as far as there is room; False when nothing more is."""
         counts = Counter(active.run.organization_id for active in self.active.values())
         full = [identifier for identifier, count in counts.items() if count >= self._organization_slots]
+        self._hungry = self._hungry or bool(full)
         async with self._database.system() as session:
             claimed = await leases.claim(session, self._owner, most, full)
             moment = time.monotonic()
@@ -114,7 +116,8 @@ class Engine:
             rows.setdefault(step.run_id, {})[step.key] = _row(step)
         for row in claimed:
             self._begin(row, rows.get(row.id, {}), found[row.workflow_id, row.version], moment)
-        return len(claimed)
+        taken = Counter(row.organization_id for row in claimed)
+        return bool(claimed) and max(taken.values()) >= claimed[0].share
 
     def _begin(self, claimed: Any, rows: dict[str, Row], definition: Plan | str, moment: float) -> None:
         run = _run(claimed)

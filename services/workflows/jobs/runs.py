@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
 
-from services.workflows.domain import calls, sweeping, waiters
+from services.workflows.domain import bell, calls, sweeping, waiters
 from services.workflows.domain.engine import HEARTBEAT_SECONDS, Engine
 from services.workflows.domain.outside import Integrations
 from services.workflows.domain.platform import Platform
@@ -74,6 +74,13 @@ async def advance_due(service: Service) -> None:
         return
     await jobs.awake(service.redis, service.name)
     await service.part(Engine).advance()
+
+
+async def hear_bell(service: Service) -> None:
+    """Take what is due whenever the bell rings."""
+    while not service.draining:
+        if await bell.heard(service.redis):
+            await service.part(Engine).advance()
 
 
 async def keep_leases(service: Service) -> None:

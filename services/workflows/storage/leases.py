@@ -42,7 +42,8 @@ _CLAIM = text(
            started_at = coalesce(started_at, clock_timestamp())
       FROM picked WHERE run.id = picked.id
     RETURNING run.id, organization_id, workflow_id, version, lease_token, takeovers, signals, dry_run, depth, trace_id,
-              trigger, event, input, created_at, started_at, clock_timestamp() AS claimed_at
+              trigger, event, input, created_at, started_at, clock_timestamp() AS claimed_at,
+              greatest(1, CAST(:most AS int) / (SELECT count(*)::int FROM present)) AS share
     """
 ).bindparams(bindparam("full", type_=ARRAY(UUID_TYPE)))
 
