@@ -122,7 +122,7 @@ def public_app(
 
 def internal_app(service: str, routers: Sequence[APIRouter], _settings: Settings) -> FastAPI:
     """The application of the internal port: siblings, probes and metrics."""
-    app = _app(service, [health.internal_router(), *routers], openapi_url=None)
+    app = _app(service, [*routers, health.internal_router()], openapi_url=None)
     app.add_middleware(RequestMiddleware, service=service, body_limits=INTERNAL_LIMITS)
     return app
 

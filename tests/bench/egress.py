@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import psutil
 
 from infra.local import environment, secretfiles
 from infra.local.home import ROOT, Home
+from shared import ids
 from shared.httpclient import Directory, Siblings
 from shared.servicetokens import ServiceTokens
 from tests.chaos.stand import Stand, open_stand
@@ -56,11 +58,15 @@ def bare_cpu(url: str, calls: int) -> float:
 
 async def action_cpu(siblings: Siblings, pid: int, body: dict[str, Any], calls: int) -> float:
     """CPU milliseconds that the integrations process spends on a call of an action, as workflows ask for it."""
-    waiting = iter(range(calls))
+    waiting, organization_id = iter(range(calls)), UUID(body["organization_id"])
 
     async def work() -> None:
         for _ in waiting:
-            answer = await siblings.call("integrations", "POST", "/internal/actions", json=body)
+            # Each run has a token of its own, as its subject is in it.
+            answer = await siblings.call(
+                "integrations", "POST", "/internal/actions",
+                json=body, organization_id=organization_id, subject=f"run:{ids.new()}",
+            )  # fmt: skip
             if answer["output"]["status"] != 200:
                 raise RuntimeError(f"the target answered {answer}")
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared import ids
-from tests.integrations.conftest import Ask, Person
+from services.integrations.domain import integrations
+from shared import errors, ids
+from shared.service import Service
+from tests.integrations.conftest import Ask, Enter, Person
 from tests.shared.outbound import Canary, http
 
 
@@ -76,6 +78,22 @@ async def test_actions_by_id_and_by_name(ask: Ask, admin: Person, canary: Canary
     rehearsed = await ask("/internal/actions", {**body, "dry_run": True})
     assert rehearsed.json()["output"]["status"] == 200
     assert canary.connections == 2
+
+
+async def test_the_quick_reading_reads_one_organisation_alone(
+    admin: Person, enter: Enter, service_integrations: Service
+) -> None:
+    """Row-level security stands behind this reading too: the pool's connections keep no organisation."""
+    made = await admin.create("http", {"base_url": "https://api.example.com"}, {}, name="quick")
+    stranger = await enter("owner")
+    database = service_integrations.database
+    for reference in (made["id"], "quick"):
+        found = await integrations.resolve(database, admin.organization_id, reference)
+        assert (str(found.id), found.settings["base_url"]) == (made["id"], "https://api.example.com")
+        with pytest.raises(errors.Invalid):
+            await integrations.resolve(database, stranger.organization_id, reference)
+    everything = "SELECT count(*) AS rows FROM integration"
+    assert (await database.glance(everything))["rows"] == 0
 
 
 async def test_b96_only_workflows_may_ask(ask: Ask, canary: Canary) -> None:

@@ -15,6 +15,7 @@ from services.integrations.domain.catalog import Catalog
 from services.integrations.storage import integrations as storage
 from shared import errors, ids, log
 from shared.crypto import KeyRing, UnsealError
+from shared.database import Database
 
 UNUSABLE = Counter("floyo_credentials_unusable_total", "Stored credentials that could not be opened")
 _log = log.get(__name__)
@@ -42,7 +43,7 @@ def etag(revision: int) -> str:
     return f'"{revision}"'
 
 
-def _from_row(row: storage.Row) -> Integration:
+def _from_row(row: storage.Row | Mapping[str, Any]) -> Integration:
     return Integration(**{name: row[name] for name in Integration.__slots__})
 
 
@@ -89,15 +90,21 @@ async def get(session: AsyncSession, organization_id: UUID, integration_id: UUID
     return _from_row(row)
 
 
-async def resolve(session: AsyncSession, organization_id: UUID, reference: str) -> Integration:
+async def resolve(database: Database, organization_id: UUID, reference: str) -> Integration:
     """By id or name, as workflows write it; raises Invalid `integration-unknown`."""
-    try:
-        row = await storage.find(session, organization_id, UUID(reference))
-    except ValueError:
-        row = await storage.find_by_name(session, organization_id, reference)
+    by, value = _read_reference(reference)
+    row = await storage.find_at_once(database, organization_id, by=by, value=value)
     if row is None:
         raise errors.Invalid("integration-unknown", "The organisation has no such integration.")
     return _from_row(row)
+
+
+def _read_reference(reference: str) -> tuple[str, UUID | str]:
+    """Names do not read like ids."""
+    try:
+        return "id", UUID(reference)
+    except ValueError:
+        return "name", reference
 
 
 async def page(

@@ -45,13 +45,5 @@ class HttpCall(BaseModel):
         return {name: _text(value) for name, value in (self.query or {}).items() if value is not None}
 
 
-class HttpAnswer(BaseModel):
-    """Whatever status came back."""
-
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-
 def _text(value: str | float | bool) -> str:  # a value of a query, not a switch
     return str(value).lower() if isinstance(value, bool) else str(value)
