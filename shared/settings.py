@@ -1,7 +1,9 @@
 """Configuration from the environment and secrets files, which refuses to start when it is unsafe."""
 
+import difflib
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -23,6 +25,15 @@ KNOWN_SECRETS = frozenset(
 )
 MIN_SECRET_BYTES = 32
 MIN_DISTINCT_CHARACTERS = 8
+
+
+PREFIX = "FLOYO_"
+# Read before there are settings, or by migrations, the stack around the processes and the client beside them.
+BESIDE = (
+    "SECRETS_DIR", "BIND", "PUBLIC_PORT", "INTERNAL_PORT", "FAULTS", "CLOCK_OFFSET", "OWNER_DATABASE_URL",
+    "ADMIN_DATABASE_URL", "DATABASE_PASSWORDS", "HOME", "PORT", "VERSION", "REVISION", "COMPOSE_SECRETS",
+    "DOCKER_SOCKET", "CHAOS_KEEP", "TEST_GATEWAY", "URL", "TOKEN", "PASSWORD",
+)  # fmt: skip
 
 
 class SettingsError(Exception):
@@ -116,15 +127,27 @@ T = TypeVar("T", bound=BaseSettings)
 def load(kind: type[T]) -> T:
     """Reads the settings of one process; raises SettingsError with a line for each wrong variable."""
     folder = os.environ.get("FLOYO_SECRETS_DIR")
+    lines = list(_unknown(kind, folder))
     try:
-        return kind(_secrets_dir=folder) if folder else kind()
+        loaded = kind(_secrets_dir=folder) if folder else kind()
     except ValidationError as error:
-        lines = [f"{_variable(item['loc'])}: {_reason(item)}" for item in error.errors(include_input=False)]
-    raise SettingsError("\n".join(lines))
+        lines += [f"{_variable(item['loc'])}: {_reason(item)}" for item in error.errors(include_input=False)]
+    if lines:
+        raise SettingsError("\n".join(lines))
+    return loaded
+
+
+def _unknown(kind: type[BaseSettings], folder: str | None) -> Iterator[str]:
+    """A line for each variable, or file of a secret, with our prefix that nobody reads: a typo must not pass."""
+    known = {PREFIX + name.upper() for name in kind.model_fields} | {PREFIX + name for name in BESIDE}
+    named = {*os.environ, *(path.name for path in Path(folder).glob("*"))} if folder else {*os.environ}
+    for name in sorted(name for name in named if name.upper().startswith(PREFIX) and name.upper() not in known):
+        near = difflib.get_close_matches(name.upper(), known, n=1)
+        yield f"{name}: is unknown" + (f"; is {near[0]} meant?" if near else "")
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    return "FLOYO_" + str(location[0]).upper() if location else "FLOYO_*"
+    return PREFIX + str(location[0]).upper() if location else "FLOYO_*"
 
 
 def _reason(item: Any) -> str:

@@ -1,5 +1,7 @@
 """Which services and workers exist: what stands under `services/`."""
 
+import ast
+from functools import cache
 from pathlib import Path
 
 from infra.local.home import ROOT
@@ -25,6 +27,16 @@ def owners() -> list[str]:
 def migrations(service: str) -> Path:
     """Where the migrations of a service stand."""
     return ROOT / "services" / service / "migrations" / "versions"
+
+
+@cache
+def own_variables(service: str) -> frozenset[str]:
+    """The variables that only this service's settings name, read from their source, since importing them takes long."""
+    path = ROOT / "services" / service / "settings.py"
+    classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+    fields = [node.target.id for found in classes if found.name == "Settings" for node in found.body
+              if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]  # fmt: skip
+    return frozenset(f"FLOYO_{name.upper()}" for name in fields)
 
 
 def process_names() -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local import secretfiles
+from infra.local import discovery, secretfiles
 from infra.local.postgres import Postgres
 from infra.local.valkey import ADMINISTRATOR, Valkey
 
@@ -29,7 +29,10 @@ class Environment:
     siblings_file: Path
 
     def of(self, service: str, instance: str, *, worker: bool = False, database: str | None = None) -> dict[str, str]:
-        """Variables of one process; what the caller of the stack has set wins where the stack has no say."""
+        """Variables of one process; what the caller of the stack has set wins where the stack has no say.
+
+        What only other services read is left out; what nobody reads is not, so that the process refuses it.
+        """
         own = {
             "FLOYO_INSTANCE": instance,
             "FLOYO_DATABASE_URL": self.database_url(service, "api", database),
@@ -39,7 +42,10 @@ class Environment:
             "FLOYO_SERVICE_PUBLIC_KEYS": json.dumps(public_keys(self.secrets, self.services)),
             "FLOYO_SIBLINGS_FILE": str(self.siblings_file),
         }
-        return {**self._defaults(worker=worker), **passed_on(), **own}
+        told = {**self._defaults(worker=worker), **passed_on(), **own}
+        others = {name for other in discovery.services() if other != service for name in discovery.own_variables(other)}
+        foreign = others - discovery.own_variables(service)
+        return {name: value for name, value in told.items() if name not in foreign}
 
     def database_url(self, service: str, kind: str, database: str | None = None) -> str:
         """The address of a service's database for its `owner`, `api` or `system` role."""

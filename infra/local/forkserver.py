@@ -100,6 +100,8 @@ class ForkServer:
                 os.dup2(output, stream)
             os.close(output)
             self._control.close()
+            for name in [name for name in os.environ if name.startswith("FLOYO_")]:
+                del os.environ[name]  # a process knows what it was told, not what the whole stack was
             os.environ.update(request["environment"])
             _name_process(request["title"])
             gc.enable()

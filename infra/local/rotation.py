@@ -74,7 +74,7 @@ def rewrap(home: Home) -> dict[str, Any]:
         done = subprocess.run(
             [sys.executable, "-m", "services.integrations.jobs.rotation"],
             cwd=ROOT,
-            env={**os.environ, **variables(home)},
+            env={name: value for name, value in os.environ.items() if not name.startswith("FLOYO_")} | variables(home),
             capture_output=True,
             text=True,
             check=False,

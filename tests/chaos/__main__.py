@@ -1,9 +1,9 @@
 """`python -m tests.chaos [NAME…] [--short] [--seed N]`: breaks a real local stack and reconciles what it promised.
 
 Each scenario is a module of this package with `run` and `control`, whose first line names its promise (`A7,
-global-limit: …`). Without a name all of them go in the order of the promises, but those marked `ONLY_BY_NAME`; `--short` takes the
-short forms of those that have one. Each prints one JSON line, a table follows, and the exit status is 0 when every
-promise held and every negative control failed as it must.
+global-limit: …`). Without a name all of them go in the order of the promises, but those marked `ONLY_BY_NAME`;
+`--short` takes the short forms of those that have one. Each prints one JSON line, a table follows, and the exit status
+is 0 when every promise held and every negative control failed as it must.
 """
 
 import argparse

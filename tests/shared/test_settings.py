@@ -1,12 +1,15 @@
 """Unsafe configuration refuses to start, names the variable and keeps its value to itself."""
 
 import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
-from shared import crypto, settings
+from shared import crypto, server, settings, worker
 
 GOOD = {
     "FLOYO_SECRET_KEY": crypto.random_token(48),
@@ -17,6 +20,8 @@ GOOD = {
     "FLOYO_SERVICE_PUBLIC_KEYS": "{}",
     "FLOYO_CORS_ORIGINS": "https://app.example.com",
 }
+
+GOOD_CREDENTIAL_KEYS = f"k1:{Fernet.generate_key().decode()}"
 
 BAD_SECRETS = {
     "unset": None,
@@ -39,6 +44,24 @@ BAD_ORIGINS = {
     "no-scheme": "example.com",
     "port": "https://example.com:99999",
 }
+
+
+BAD_CREDENTIAL_KEYS = {
+    "unset": None,
+    "empty": "",
+    "no-id": Fernet.generate_key().decode(),
+    "short": "k1:dG9vIHNob3J0",
+    "second-is-short": f"k1:{Fernet.generate_key().decode()},k2:c2hvcnQ=",
+}
+
+BAD = [
+    *(("FLOYO_SECRET_KEY", name, value) for name, value in BAD_SECRETS.items()),
+    *(("FLOYO_CORS_ORIGINS", name, value) for name, value in BAD_ORIGINS.items()),
+    ("FLOYO_SECRET_KEYS", "unknown", "a typo"),
+    ("FLOYO_LIMITS", "unknown-limit", '{"write-planet": 5}'),
+]
+PROCESSES = [(name, kind) for name in ("auth", "events", "workflows", "integrations") for kind in ("server", "worker")]
+process = pytest.mark.parametrize(("service", "kind"), PROCESSES, ids=str)
 
 
 @pytest.fixture
@@ -101,6 +124,75 @@ def test_secrets_may_be_files(environment: pytest.MonkeyPatch, tmp_path: object)
         file.write(GOOD["FLOYO_SECRET_KEY"])
     environment.setenv("FLOYO_SECRETS_DIR", folder)
     assert settings.load(settings.Settings).secret_key.get_secret_value() == GOOD["FLOYO_SECRET_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("FLOYO_SECRETKEY", "FLOYO_SECRET_KEY"),
+        ("FLOYO_CORS_ORIGIN", "FLOYO_CORS_ORIGINS"),
+        ("floyo_limit", "FLOYO_LIMITS"),
+    ],
+)
+def test_a_typo_is_refused_and_told(environment: pytest.MonkeyPatch, name: str, meant: str) -> None:
+    environment.setenv(name, "value-not-to-be-shown")
+    assert refusal() == f"{name}: is unknown; is {meant} meant?"
+
+
+def test_a_file_that_nobody_reads_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "floyo_secret_kay").write_text("value")
+    (tmp_path / "of_somebody_else").write_text("value")
+    environment.setenv("FLOYO_SECRETS_DIR", str(tmp_path))
+    assert refusal() == "floyo_secret_kay: is unknown; is FLOYO_SECRET_KEY meant?"
+
+
+@pytest.mark.parametrize("name", settings.BESIDE)
+def test_what_stands_beside_the_settings_is_known(environment: pytest.MonkeyPatch, name: str, tmp_path: Path) -> None:
+    environment.setenv(f"FLOYO_{name}", str(tmp_path))
+    assert settings.load(settings.Settings).environment == "production"
+
+
+def refused_to_start(service: str, kind: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a process writes when it ends with status 2, before it has listened anywhere."""
+    with socket.socket() as public, socket.socket() as internal:
+        status = server.serve(service, public, internal) if kind == "server" else worker.work(service, internal)
+        assert not any(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) for one in (public, internal))
+    assert status == 2
+    return capsys.readouterr().err
+
+
+@process
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad[0]}-{bad[1]}")
+def test_every_process_refuses_every_bad_value(
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    service: str,
+    kind: str,
+    bad: tuple[str, str, str | None],
+) -> None:
+    variable, _, value = bad
+    environment.setenv("FLOYO_CREDENTIAL_KEYS", GOOD_CREDENTIAL_KEYS)
+    if service != "integrations":
+        environment.delenv("FLOYO_CREDENTIAL_KEYS")
+    if value is None:
+        environment.delenv(variable)
+    else:
+        environment.setenv(variable, value)
+    told = refused_to_start(service, kind, capsys).splitlines()
+    assert [line.partition(":")[0] for line in told[1:]] == [variable]
+    assert not value or "SECRET" not in variable or value not in told[1].removeprefix(variable)
+
+
+@pytest.mark.parametrize("value", BAD_CREDENTIAL_KEYS.values(), ids=BAD_CREDENTIAL_KEYS)
+@pytest.mark.parametrize("kind", ["server", "worker"])
+def test_integrations_refuses_bad_credential_keys(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, value: str | None
+) -> None:
+    if value is not None:
+        environment.setenv("FLOYO_CREDENTIAL_KEYS", value)
+    told = refused_to_start("integrations", kind, capsys)
+    assert "FLOYO_CREDENTIAL_KEYS: " in told
+    assert not value or value not in told
 
 
 @pytest.mark.integration
