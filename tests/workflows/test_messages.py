@@ -1,5 +1,6 @@
 """Messages: what siblings' facts erase here, and which facts of ours are told to whom."""
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from services.workflows.domain import audience, erasure
+from services.workflows.domain import audience, erasure, workflows
+from services.workflows.domain.approvals import Decision, decide
 from services.workflows.messages import ApprovalRequested, RunFinished
 from services.workflows.storage import approvals
 from shared import clock, ids
@@ -98,7 +100,53 @@ async def test_a_person_who_is_gone_leaves_no_trace(stage: Stage, internal: http
         rows = await stage.execute(f"SELECT {table}::text FROM {table}")
         assert rows, table
         assert not any(str(person) in row[0] for row in rows), table
-    assert (await stage.read(run))["output"]["decisions"][0]["by"] == "user:deleted"
+    assert (await stage.read(run))["output"]["decisions"][0]["by"].startswith("user:deleted")
+
+
+async def test_owners_decide_for_somebody_who_is_gone(stage: Stage, internal: httpx2.AsyncClient) -> None:
+    person, colleague = ids.new(), ids.new()
+    asked = {**ASK, "with": {"approvers": [str(person).upper(), str(colleague)], "required": 2}}
+    noted = transform("a", {"by": f"user:{person}", "approvers": "{{ steps.ask.output }}"})
+    workflow = await stage.workflow(asked, noted)
+    elsewhere = Stage(stage.service)
+    untouched = await elsewhere.workflow(asked)
+    run = await stage.start(workflow)
+    event = {"actor": str(person), "source": "s", "type": "t", "data": {"secret": "canary-91"}}
+    given = json.dumps({"type": "event", "data": event["data"]})
+    await stage.execute(
+        "UPDATE run SET event = CAST(:e AS json), trigger = CAST(:t AS json)", e=json.dumps(event), t=given
+    )
+    async with stage.engine(platform=True) as engine:
+        await engine.advance()
+        await until(lambda: not engine.active)
+        body = {"user_id": str(person), "organization_ids": [str(stage.organization_id)]}
+        await receive(internal, "auth", "user.deleted", body)
+        for table in ("workflow_version", "run", "run_step", "approval", "trigger"):
+            where = f"organization_id = '{stage.organization_id}'"
+            rows = await stage.execute(f"SELECT {table}::text FROM {table} WHERE {where}")
+            assert rows, table
+            assert not any(str(person) in row[0].lower() or "canary-91" in row[0] for row in rows), table
+        ((approval_id, approvers),) = await stage.execute("SELECT id, approvers FROM approval")
+        assert set(approvers) == {"owner", str(colleague)}
+        for user_id, role in ((colleague, "member"), (ids.new(), "owner")):
+            made = Decision(
+                organization_id=stage.organization_id, approval_id=approval_id, user_id=user_id, role=role,
+                subject=f"user:{user_id}", decision="approve", comment=None,
+            )  # fmt: skip
+            async with stage.service.database.session(stage.organization_id) as session:
+                await decide(session, made)
+        found = await stage.finish(engine, run)
+    assert found["status"] == "succeeded"
+    async with stage.engine(platform=True) as engine:
+        again = await stage.start(workflow)
+        await engine.advance()
+        await until(lambda: not engine.active)
+        assert (await stage.read(again))["version"] == 2
+        (row,) = await stage.execute("SELECT approvers FROM approval WHERE status = 'open'")
+        assert set(row.approvers) == {"owner", str(colleague)}
+    async with stage.service.database.session(elsewhere.organization_id) as session:
+        other = await workflows.get(session, elsewhere.organization_id, untouched)
+    assert other.definition["steps"][0]["with"]["approvers"] == [str(person).upper(), str(colleague)]
 
 
 async def test_the_end_of_a_run_is_told_where_somebody_listens(stage: Stage) -> None:

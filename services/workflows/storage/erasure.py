@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.storage.tables import approval, erasure, run, trigger, workflow
+from services.workflows.storage.tables import erasure, run, trigger, workflow, workflow_version
 
 BATCH = 1_000
 _RUNS = """
@@ -51,23 +51,43 @@ _AUTHORS = [
     ).bindparams(sa.bindparam("organizations", type_=ARRAY(UUID_TYPE)))
     for table in ("workflow", "workflow_version")
 ]
-_CAUSES = text(
+# Runs that the person started, that their events started, that asked them, or that they decided.
+_CONCERNED = text(
     """
-    UPDATE run SET cause = json_build_object('kind', cause->>'kind', 'by', 'user:deleted')
-     WHERE organization_id = ANY(:organizations) AND cause->>'by' = :subject
+    SELECT id FROM run
+     WHERE organization_id = ANY(:organizations) AND (cause->>'by' = :subject OR event->>'actor' = :id)
+     UNION
+    SELECT run_id FROM approval
+     WHERE id = ANY(:decided) OR (organization_id = ANY(:organizations) AND approvers ? :id)
+    """
+).bindparams(
+    sa.bindparam("organizations", type_=ARRAY(UUID_TYPE)), sa.bindparam("decided", type_=ARRAY(UUID_TYPE))
+)  # fmt: skip
+_APPROVERS = text(
+    """
+    UPDATE approval SET approvers = (approvers - CAST(:id AS text)) || '["owner"]'
+     WHERE organization_id = ANY(:organizations) AND approvers ? :id
     """
 ).bindparams(sa.bindparam("organizations", type_=ARRAY(UUID_TYPE)))
+# What their events said goes with the events.
+_EVENTS = text(
+    """
+    UPDATE run SET event = (event::jsonb || '{"data": null}')::json,
+                   trigger = (trigger::jsonb || '{"data": null}')::json
+     WHERE id = ANY(:runs) AND event->>'actor' = :id
+    """
+).bindparams(sa.bindparam("runs", type_=ARRAY(UUID_TYPE)))
 _TEXTS = [
     text(
-        f"UPDATE {table} SET {column} = replace({column}::text, :subject, 'user:deleted')::json"  # noqa: S608 - our own
-        f" WHERE {key} = ANY(:runs) AND {column} IS NOT NULL"
+        f"UPDATE {table} SET {column} = regexp_replace({column}::text, :id, 'deleted', 'gi')::json"  # noqa: S608
+        f" WHERE {key} = ANY(:runs) AND {column}::text ILIKE '%' || :id || '%'"
     ).bindparams(sa.bindparam("runs", type_=ARRAY(UUID_TYPE)))
-    for table, key, column in (
-        ("run", "id", "output"),
-        ("run_step", "run_id", "input"),
-        ("run_step", "run_id", "output"),
-        ("step_output", "run_id", "output"),
+    for table, key, columns in (
+        ("run", "id", ("cause", "trigger", "event", "input", "output", "error")),
+        ("run_step", "run_id", ("input", "output", "error")),
+        ("step_output", "run_id", ("output",)),
     )
+    for column in columns
 ]
 
 
@@ -100,17 +120,34 @@ async def close(session: AsyncSession, organization_id: UUID) -> None:
     await session.execute(sa.delete(erasure).filter_by(organization_id=organization_id))
 
 
-async def forget(session: AsyncSession, subject: str, organizations: Sequence[UUID]) -> None:
-    """Take a person out of what organisations keep: who wrote, started and decided."""
-    given = {"subject": subject, "organizations": list(organizations)}
-    for statement in (*_AUTHORS, _CAUSES):
+async def definitions_naming(session: AsyncSession, user_id: UUID, organizations: Sequence[UUID]) -> list[Any]:
+    """Versions in which the id stands: (workflow_id, organization_id, version, definition, present)."""
+    given = workflow_version.c
+    present = sa.and_(workflow.c.version == given.version, workflow.c.deleted_at.is_(None)).label("present")
+    statement = (
+        sa.select(given.workflow_id, given.organization_id, given.version, given.definition, present)
+        .join(workflow, workflow.c.id == given.workflow_id)
+        .where(given.organization_id.in_(organizations), sa.cast(given.definition, sa.Text).ilike(f"%{user_id}%"))
+    )
+    return list(await session.execute(statement))
+
+
+async def rewrite_definition(session: AsyncSession, workflow_id: UUID, version: int, definition: Any) -> None:
+    """Put another text in the place of one version."""
+    statement = sa.update(workflow_version).filter_by(workflow_id=workflow_id, version=version)
+    await session.execute(statement.values(definition=definition))
+
+
+async def forget(session: AsyncSession, user_id: UUID, organizations: Sequence[UUID]) -> None:
+    """Take a person out of what organisations keep: who wrote, started, was asked and decided."""
+    given = {"subject": f"user:{user_id}", "id": str(user_id), "organizations": list(organizations)}
+    for statement in _AUTHORS:
         await session.execute(statement, given)
-    decided = set((await session.execute(_DECISIONS, given)).scalars())
-    if decided:
-        runs = sa.select(approval.c.run_id).where(approval.c.id.in_(decided))
-        found = list((await session.execute(runs)).scalars())
-        for statement in _TEXTS:
-            await session.execute(statement, {"subject": subject, "runs": found})
+    decided = list((await session.execute(_DECISIONS, given)).scalars())
+    found = list((await session.execute(_CONCERNED, {**given, "decided": decided})).scalars())
+    await session.execute(_APPROVERS, given)
+    for statement in (_EVENTS, *_TEXTS) if found else ():
+        await session.execute(statement, {**given, "runs": found})
 
 
 def is_any() -> "sa.ColumnElement[bool]":
