@@ -47,11 +47,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It may work later: tried again by the step's retry policy, no sooner than `after` seconds."""
+    """It may work later: tried again by the step's retry policy, no sooner than `after` seconds.
+
+    `counts` is False when the platform itself was at fault: for an hour that costs the step no attempt.
+    """
 
     type: str
     detail: str
     after: float = 0.0
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ async def test_a_workflow_starts_another_and_waits(stage: Stage) -> None:
         found = await stage.finish(engine, run)
     assert found["output"]["output"] == 9
     ((cause,),) = await stage.execute("SELECT cause FROM run WHERE depth = 1")
-    assert cause == {"kind": "run", "id": str(run), "step": "w"}
+    assert cause == {"kind": "run", "id": str(run), "step": "w", "by": "user:test"}
 
 
 async def test_the_end_of_a_run_wakes_the_step_that_waits_for_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,8 @@ async def test_a_delay_holds_no_slot_and_comes_back(stage: Stage) -> None:
 async def test_retries_follow_their_schedule(stage: Stage) -> None:
     workflow = await stage.workflow(http("b", retry={"attempts": 3, "initial": "PT0.2S", "factor": 2}))
     run = await stage.start(workflow)
-    answers = Answers(errors.Unavailable("sibling-unavailable", "away"), {"status": 500, "headers": {}, "body": None})
+    away = errors.Remote(502, "target-unreachable", "away", title="", extensions={"retryable": True})
+    answers = Answers(away, {"status": 500, "headers": {}, "body": None})
     began = datetime.now(UTC)
     async with stage.engine(answers) as engine:
         found = await stage.finish(engine, run)
@@ -208,7 +209,10 @@ async def test_a_run_longer_than_its_workflow_allows_fails(stage: Stage) -> None
     assert found["error"]["type"] == "timeout"
 
 
-async def test_a_step_longer_than_its_timeout_is_retried_then_fails(stage: Stage) -> None:
+async def test_a_step_longer_than_its_timeout_is_retried_then_fails(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.workflows.domain.calls.GRACE_SECONDS", 0.1)
     workflow = await stage.workflow(http("b", timeout="PT0.1S", retry={"attempts": 2, "initial": "PT0.05S"}))
     run = await stage.start(workflow)
     async with stage.engine(Gated()) as engine:

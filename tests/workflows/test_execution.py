@@ -64,7 +64,9 @@ async def test_a_condition_without_an_answer_fails_the_step() -> None:
 async def test_a_passing_fault_is_retried_with_growing_delays() -> None:
     down = {"status": 503, "headers": {}, "body": None}
     answers = Answers(
-        down, errors.Unavailable("sibling-unavailable", "away"), {"status": 200, "headers": {}, "body": 1}
+        down,
+        errors.Remote(502, "target-unreachable", "away", title="", extensions={"retryable": True}),
+        {"status": 200, "headers": {}, "body": 1},
     )
     running = execution(http("a", retry={"attempts": 3, "initial": "PT1S", "factor": 2}))
     ended = await drive(running, answers, until=timedelta(minutes=1))
@@ -138,3 +140,52 @@ async def test_inputs_are_checked_after_rendering() -> None:
     await drive(running)
     assert running.error is not None
     assert running.error["type"] == "invalid-input"
+
+
+async def test_a_fault_of_the_platform_costs_no_attempt() -> None:
+    away = errors.Unavailable("sibling-unavailable", "away")
+    answers = Answers(*[away] * 20, {"status": 200, "headers": {}, "body": 1})
+    running = execution(http("a", retry={"attempts": 1}, **{"if": "input.n == 1"}), given={"n": 1})
+    ended = await drive(running, answers, until=timedelta(minutes=10))
+    assert (running.rows["a"].status, running.rows["a"].attempts) == ("succeeded", 1)
+    assert ended - NOON <= timedelta(seconds=20 * 18)
+
+
+async def test_a_platform_that_is_away_for_an_hour_counts_at_last() -> None:
+    answers = Answers(*[errors.Unavailable("sibling-unavailable", "away")] * 1_000)
+    running = execution(http("a", retry={"attempts": 1}))
+    ended = await drive(running, answers, until=timedelta(hours=3))
+    assert running.error is not None
+    assert timedelta(hours=1) <= ended - NOON <= timedelta(hours=1, minutes=1)
+
+
+async def test_what_waits_inside_a_branch_ends_with_it() -> None:
+    """A run must not wait for ever for a delay in a branch of a step that has failed."""
+    branches = [[http("bad", retry={"attempts": 1})], [{"id": "d", "type": "delay", "with": {"for": "PT1H"}}]]
+    both = {"id": "p", "type": "parallel", "with": {"branches": branches}, "on_error": "continue"}
+    running = execution(both, transform("b"))
+    await drive(running, Answers({"status": 404, "headers": {}, "body": None}))
+    assert statuses(running) == {"p": "failed", "p[0].bad": "failed", "p[1].d": "cancelled", "b": "succeeded"}
+    assert not running.is_waiting()
+    assert running.wake_at() is None
+
+
+async def test_goto_leaves_out_what_lies_between() -> None:
+    answers = Answers({"status": 404, "headers": {}, "body": None})
+    running = execution(
+        http("a", on_error={"goto": "sorry"}), transform("b"), transform("aside", needs=[]),
+        transform("c", needs=["b"]),
+        transform("sorry", "{{ steps.a.error.type }}", needs=["c"]), transform("end"),
+    )  # fmt: skip
+    await drive(running, answers)
+    assert running.error is None
+    assert statuses(running) == {
+        "a": "failed", "b": "skipped", "aside": "succeeded", "c": "skipped", "sorry": "succeeded", "end": "succeeded",
+    }  # fmt: skip
+    assert running.rows["sorry"].output == "http-status"
+
+
+async def test_without_an_error_goto_changes_nothing() -> None:
+    running = execution(http("a", on_error={"goto": "c"}), transform("b"), transform("c"))
+    await drive(running)
+    assert set(statuses(running).values()) == {"succeeded"}

@@ -114,3 +114,10 @@ def test_triggers_are_checked(trigger: dict[str, Any]) -> None:
 def test_unknown_fields_are_refused() -> None:
     assert faults({**definition(transform("a")), "organization_id": "x"})
     assert faults(definition(transform("a", run_as="root")))
+
+
+def test_goto_leads_forward_within_the_list() -> None:
+    assert faults(definition(transform("a", on_error={"goto": "b"}), transform("b"))) == {}
+    for target in ("a", "nowhere"):
+        found = faults(definition(transform("a"), transform("b", on_error={"goto": target})))
+        assert "/steps/1/on_error/goto" in found

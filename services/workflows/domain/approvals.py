@@ -31,6 +31,8 @@ async def decide(session: AsyncSession, made: Decision) -> dict[str, Any]:
     now = clock.now()
     if found.status != "open" or found.expires_at <= now:
         raise errors.Conflict("approval-closed", "Nothing is left to decide here.")
+    if found.requested_by == made.subject:
+        raise errors.Forbidden("own-request", "Somebody else has to decide what you have started.")
     if found.approvers and not {str(made.user_id), made.role} & set(found.approvers):
         raise errors.Forbidden("not-an-approver", "Others are asked to decide this.")
     stored = await approvals.decide(

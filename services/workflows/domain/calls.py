@@ -16,6 +16,9 @@ from shared import errors, log
 
 _log = log.get(__name__)
 _PASSING = frozenset({408, 425, 429})
+_OWN = frozenset({429, 503})
+# Whoever calls the target counts the step's seconds; they end there, not in a queue of ours.
+GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ async def _call(ready: Ready, inputs: Any, context: Context) -> Outcome:
     try:
         if step.pure:
             return await step.run(inputs, context)
-        async with asyncio.timeout(context.timeout_seconds):
+        async with asyncio.timeout(context.timeout_seconds + GRACE_SECONDS):
             return await step.run(inputs, context)
     except TimeoutError:
         return Retry("timeout", f"no answer within {context.timeout_seconds:g} seconds")
@@ -86,14 +89,14 @@ def _unanswered(problem: conditions.Unanswered | mappings.Unanswered) -> Failed:
 
 
 def _outcome(problem: errors.FloyoError) -> Outcome:
-    """A passing fault is tried again; the other side may say itself which it is."""
-    retryable = problem.extensions.get("retryable")
-    if retryable is None:
-        retryable = problem.status >= 500 or problem.status in _PASSING
+    """A passing fault is tried again; whoever called the target says which it is, else it was the platform's own."""
+    told = problem.extensions.get("retryable")
+    retryable = told if told is not None else problem.status >= 500 or problem.status in _PASSING
     if not retryable:
         return Failed(problem.slug, problem.detail)
     asked = problem.headers.get("Retry-After", "")
-    return Retry(problem.slug, problem.detail, after=float(asked) if asked.isdecimal() else 0.0)
+    after = float(asked) if asked.isdecimal() else 0.0
+    return Retry(problem.slug, problem.detail, after, counts=told is not None or problem.status not in _OWN)
 
 
 def _context(execution: Execution, ready: Ready, names: dict[str, Any], tools: Tools, now: datetime) -> Context:

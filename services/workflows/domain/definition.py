@@ -126,6 +126,12 @@ class Retry(Strict):
         return min(grown, self.max.total_seconds())
 
 
+class Goto(Strict):
+    """Where a run goes on when a step fails: a later step of the same list; what lies between is left out."""
+
+    goto: StepId
+
+
 class StepDefinition(Strict):
     """One step: what it does, when it runs, and what happens when it fails."""
 
@@ -137,7 +143,7 @@ class StepDefinition(Strict):
     needs: list[StepId] | None = Field(default=None, max_length=MOST_STEPS)
     retry: Retry = Retry()
     timeout: Annotated[Duration, Field(le=timedelta(hours=1))] = timedelta(seconds=60)
-    on_error: Literal["fail", "continue"] = "fail"
+    on_error: Literal["fail", "continue"] | Goto = "fail"
 
 
 class Definition(Strict):

@@ -45,6 +45,10 @@ class Driver:
         finally:
             for task in self.tasks:
                 task.cancel()
+        if self.execution.is_waiting() and _earliest(self.execution.wake_at(), self.deadline) is None:
+            self.execution.stop("internal", "nothing is left that could wake the run")
+        if self.execution.error:
+            self.execution.close(self.clock())
         status = "failed" if self.execution.error else "waiting" if self.execution.is_waiting() else "succeeded"
         await self.store(status)
         return status

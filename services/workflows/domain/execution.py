@@ -5,16 +5,20 @@ a worker is in the rows, so that another worker rebuilds the same state from the
 """
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.workflows.domain import places
+from services.workflows.domain.definition import Goto
 from services.workflows.domain.plan import Node, Plan
 from services.workflows.domain.rows import ENDED, Place, Ready, Row, Run, last_output, unfit, write_branch
 from services.workflows.step import Done, Failed, Outcome, Retry, Waiting
 
 MOST_ROWS = 10_000
+# How long a fault of the platform itself is waited out, and how soon a step is called again meanwhile.
+PATIENCE = timedelta(hours=1)
+FIRST_PAUSE, LAST_PAUSE = 0.5, 15.0
 
 
 @dataclass(slots=True)
@@ -60,6 +64,8 @@ class Execution:
         self.busy.discard(ready.key)
         self._touch(row)
         row.due_at = None
+        if row.status in ENDED:  # the step around it ended while it was being called
+            return
         match outcome:
             case None:
                 row.status, row.finished_at = "skipped", now
@@ -68,8 +74,8 @@ class Execution:
             case Failed(kind, detail):
                 row.attempts += 1
                 self._fail(ready, kind, detail, now)
-            case Retry(kind, detail, after):
-                self._retry(ready, kind, detail, after, now)
+            case Retry():
+                self._retry(ready, outcome, now)
             case Waiting(until, state, branches, limit):
                 row.status, row.due_at = "waiting", until
                 row.state = {"kept": state, "limit": limit, "branches": [write_branch(branch) for branch in branches]}
@@ -88,8 +94,14 @@ class Execution:
         return last_output(self.rows, "", self.plan.root)
 
     def stop(self, kind: str, detail: str, step: str | None = None) -> None:
-        """End the run as failed."""
+        """End the run as failed; what waits in it waits no longer once `close` is called."""
         self.error = self.error or {"type": kind, "detail": detail, "step": step}
+
+    def close(self, now: datetime) -> None:
+        """Leave nothing of a run that has failed waiting."""
+        for row in self.rows.values():
+            if row.status not in ENDED and row.key not in self.busy:
+                self._cancel(row, now)
 
     def _touch(self, row: Row) -> None:
         self.rows[row.key] = row
@@ -106,23 +118,42 @@ class Execution:
         for name in skip:
             self._skip(ready.place, ready.place.scope.nodes[name], now)
 
-    def _retry(self, ready: Ready, kind: str, detail: str, after: float, now: datetime) -> None:
+    def _retry(self, ready: Ready, outcome: Retry, now: datetime) -> None:
         row, policy = ready.row, ready.node.definition.retry
+        if not outcome.counts and self._is_patient(row, outcome, now):
+            return
         row.attempts += 1
         if row.attempts >= policy.attempts:
-            self._fail(ready, kind, detail, now)
+            self._fail(ready, outcome.type, outcome.detail, now)
             return
         delay = policy.delay(row.attempts) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, keeps no secret
-        row.status, row.due_at = "waiting", now + timedelta(seconds=max(delay, after))
-        row.error = {"type": kind, "detail": detail}
+        row.status, row.due_at = "waiting", now + timedelta(seconds=max(delay, outcome.after))
+        row.error = {"type": outcome.type, "detail": outcome.detail}
+
+    def _is_patient(self, row: Row, outcome: Retry, now: datetime) -> bool:
+        """Wait out a fault of the platform's own, at no cost to the step's attempts; False after an hour of it."""
+        kept = row.state or {"kept": None, "limit": 1, "branches": []}
+        away = now - datetime.fromisoformat(kept.get("away", now.isoformat()))
+        if away > PATIENCE:
+            return False
+        pause = min(max(away.total_seconds(), FIRST_PAUSE), LAST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311 - as above
+        row.state = {"away": now.isoformat(), **kept}
+        row.status, row.due_at = "waiting", now + timedelta(seconds=max(pause, outcome.after))
+        row.error = {"type": outcome.type, "detail": outcome.detail}
+        return True
 
     def _fail(self, ready: Ready, kind: str, detail: str, now: datetime) -> None:
         row = ready.row
         row.status, row.error, row.finished_at = "failed", {"type": kind, "detail": detail[:2_000]}, now
         row.state = None
         self._touch(row)
-        if ready.node.definition.on_error == "fail" and ready.place.above is None:
+        self._leave(row.key, now)
+        handling = ready.node.definition.on_error
+        if handling == "fail" and ready.place.above is None:
             self.stop(kind, detail[:2_000], row.key)
+        elif isinstance(handling, Goto):
+            for name in places.between(ready.place, ready.node.id, handling.goto):
+                self._skip(ready.place, ready.place.scope.nodes[name], now)
 
     def _skip(self, place: Place, node: Node, now: datetime) -> None:
         key = place.prefix + node.id
@@ -132,7 +163,7 @@ class Execution:
     def _survey(self, now: datetime) -> tuple[list[Ready], bool]:
         """Look over every place once; True when a row changed without a call, so that it pays to look again."""
         found: list[Ready] = []
-        for place in list(self._places()):
+        for place in list(places.every(self.plan, self.rows)):
             for node in place.scope.nodes.values():
                 row = self.rows.get(place.prefix + node.id)
                 if row is None:
@@ -162,10 +193,12 @@ class Execution:
 
     def _verdict(self, place: Place, node: Node) -> str:
         """Tell whether a step that has no row yet goes, waits or is skipped."""
-        needed = [self.rows.get(place.prefix + name) for name in (*node.needs, *node.choosers)]
-        if any(row is None or not self._lets_pass(row, place) for row in needed):
+        needed = [self.rows.get(place.prefix + name) for name in (*node.needs, *node.choosers, *node.catches)]
+        if any(row is None or not places.lets_pass(row, place) for row in needed):
             return "wait"
         choosers = [self.rows[place.prefix + name].status for name in node.choosers]
+        if any(self.rows[place.prefix + name].status == "failed" for name in node.catches):
+            return "go"
         if choosers and all(status == "skipped" for status in choosers):
             return "skip"
         if node.explicit and node.needs:
@@ -173,49 +206,16 @@ class Execution:
             return "skip" if statuses == {"skipped"} else "go"
         return "go"
 
-    def _lets_pass(self, row: Row, place: Place) -> bool:
-        if row.status == "failed":
-            return place.scope.nodes[row.step_id].definition.on_error == "continue"
-        return row.status in ENDED
-
-    def _places(self) -> Iterator[Place]:
-        root = Place("", self.plan.root, {})
-        pending = [root]
-        while pending:
-            place = pending.pop()
-            yield place
-            for node in place.scope.nodes.values() if self._has_scopes(place) else ():
-                row = self.rows.get(place.prefix + node.id)
-                if node.scopes and row is not None and row.status == "waiting" and row.state:
-                    pending.extend(self._open_branches(place, node, row))
-
-    def _has_scopes(self, place: Place) -> bool:
-        return any(node.scopes for node in place.scope.nodes.values())
-
-    def _open_branches(self, place: Place, node: Node, row: Row) -> list[Place]:
-        """The branches at work: as many as may go at a time, in order."""
-        opened = []
-        for index, branch in enumerate(row.state["branches"]):
-            inside = Place(
-                f"{row.key}[{index}].", node.scopes[branch["scope"]], {**place.names, **branch["names"]}, place
-            )
-            if self._ended(inside) is None:
-                opened.append(inside)
-            if len(opened) >= row.state["limit"]:
-                break
-        return opened
-
     def _close_branches(self, place: Place, node: Node, row: Row, now: datetime) -> bool:
         """End a step whose branches have ended; True when it did."""
         if not (row.state and row.state.get("branches")):
             return False
         outputs = []
-        for index, branch in enumerate(row.state["branches"]):
-            inside = Place(f"{row.key}[{index}].", node.scopes[branch["scope"]], branch["names"], place)
-            ended = self._ended(inside)
+        for inside in places.inner(place, node, row):
+            ended = places.ended(self.rows, inside)
             if ended == "failed":
                 row.attempts += 1
-                self._fail(Ready(row.key, node, place, row), *self._reason(inside), now)
+                self._fail(Ready(row.key, node, place, row), *places.reason(self.rows, inside), now)
                 return True
             if ended is None:
                 return False
@@ -224,19 +224,15 @@ class Execution:
         self._touch(row)
         return True
 
-    def _ended(self, place: Place) -> str | None:
-        rows = [self.rows.get(place.prefix + name) for name in place.scope.nodes]
-        if any(row is not None and row.status == "failed" and not self._lets_pass(row, place) for row in rows):
-            return "failed"
-        return "succeeded" if all(row is not None and row.status in ENDED for row in rows) else None
+    def _leave(self, key: str, now: datetime) -> None:
+        """Give up whatever inside a step has not ended when the step itself has."""
+        for row in self.rows.values():
+            if row.key.startswith(f"{key}[") and row.status not in ENDED:
+                self._cancel(row, now)
 
-    def _reason(self, place: Place) -> tuple[str, str]:
-        for name in place.scope.nodes:
-            row = self.rows.get(place.prefix + name)
-            if row is not None and row.status == "failed" and not self._lets_pass(row, place):
-                error = row.error or {}
-                return str(error.get("type")), f"{row.key}: {error.get('detail')}"
-        return "failed", place.prefix
+    def _cancel(self, row: Row, now: datetime) -> None:
+        row.status, row.due_at, row.state, row.finished_at = "cancelled", None, None, now
+        self._touch(row)
 
     def _steps(self, place: Place | None) -> dict[str, Any]:
         if place is None:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from services.workflows.domain import conditions, mappings, templates
-from services.workflows.domain.definition import MOST_STEPS, Definition, StepDefinition
+from services.workflows.domain.definition import MOST_STEPS, Definition, Goto, StepDefinition
 from services.workflows.domain.names import ROOTS
 from services.workflows.step import Step
 from shared import errors
@@ -30,6 +30,7 @@ class Node:
     explicit: bool
     roots: frozenset[str]
     choosers: tuple[str, ...] = ()
+    catches: tuple[str, ...] = ()
     scopes: tuple["Scope", ...] = ()
 
     @property
@@ -100,6 +101,10 @@ class Compiler:
             for target in node.step.targets(node.definition.with_):
                 if target in nodes:
                     nodes[target] = replace(nodes[target], choosers=(*nodes[target].choosers, node.id))
+            handling = node.definition.on_error
+            if isinstance(handling, Goto) and handling.goto in nodes:
+                target = handling.goto
+                nodes[target] = replace(nodes[target], catches=(*nodes[target].catches, node.id))
         self._check_order(steps, nodes, pointer)
         return Scope(nodes)
 
@@ -165,6 +170,9 @@ class Compiler:
             for need in step.needs or ():
                 if need not in known:
                     self.fault(f"{pointer}/{index}/needs", f"there is no step {need!r} in this list")
+            later = {other.id for other in steps[index + 1 :]}
+            if isinstance(step.on_error, Goto) and step.on_error.goto not in later:
+                self.fault(f"{pointer}/{index}/on_error/goto", f"there is no later step {step.on_error.goto!r} here")
             kind = self.catalog.get(step.type)
             for target in kind.targets(step.with_) if kind else ():
                 if target not in known or target == step.id:
@@ -172,7 +180,8 @@ class Compiler:
 
     def _check_order(self, steps: list[StepDefinition], nodes: Mapping[str, Node], pointer: str) -> None:
         try:
-            graphlib.TopologicalSorter({name: {*node.needs, *node.choosers} for name, node in nodes.items()}).prepare()
+            before = {name: {*node.needs, *node.choosers, *node.catches} for name, node in nodes.items()}
+            graphlib.TopologicalSorter(before).prepare()
         except graphlib.CycleError as problem:
             circle = set(problem.args[1])
             index = next(index for index, step in enumerate(steps) if step.id in circle)

@@ -12,7 +12,7 @@ from services.workflows.domain import causes, reading, runs
 from services.workflows.domain.definition import Definition
 from services.workflows.messages import ApprovalRequested
 from services.workflows.step import Context
-from services.workflows.storage import approvals, tables, workflows
+from services.workflows.storage import approvals, family, tables, workflows
 from services.workflows.storage import runs as stored
 from shared import clock, errors, ids, outbox
 from shared.database import Database
@@ -40,6 +40,7 @@ class Platform:
             found = await workflows.get(session, context.organization_id, workflow_id)
             if found is None or not found.active:
                 raise errors.Invalid("workflow-unavailable", "The workflow to start is missing or deactivated.")
+            by = await family.starter(session, context.run_id)
             started = await runs.start(
                 session,
                 runs.Start(
@@ -49,13 +50,16 @@ class Platform:
                     definition=Definition.model_validate(found.definition),
                     trigger={"type": "workflow", "data": given},
                     given=given,
-                    cause={"kind": "run", "id": str(context.run_id), "step": context.step_id},
+                    cause={"kind": "run", "id": str(context.run_id), "step": context.step_id}
+                    | ({"by": by} if by else {}),
                     run_id=ids.new(),
                     dry_run=self._dry,
                     depth=context.depth + 1,
                     start_key=context.key,
                 ),
             )
+            if await family.has_failed_before(session, started.id, context.run_id):
+                await stored.requeue(session, context.organization_id, [started.id], gap_seconds=0)
         if started.status == "skipped":
             raise errors.Invalid("concurrency-limit", "As many runs as that workflow allows are under way.")
         await self._wake()
@@ -65,7 +69,10 @@ class Platform:
         """How a run ended, or None while it has not."""
         async with self._database.session(context.organization_id) as session:
             found = await stored.get(session, context.organization_id, run_id)
-        if found is None or found.finished_at is None:
+        if found is None:
+            error = {"type": "run-gone", "detail": "it was deleted"}
+            return {"status": "failed", "output": None, "error": error}
+        if found.finished_at is None:
             return None
         shown = reading.summary(found)
         return {name: shown[name] for name in ("status", "output", "error")}
@@ -86,12 +93,17 @@ class Platform:
             "created_at": clock.now(),
         }
         async with self._database.session(context.organization_id) as session:
+            values["requested_by"] = await family.starter(session, context.run_id)
             found, opened = await approvals.open_or_find(session, values)
             if opened:
                 await _tell(session, found)
+            status = found.status
+            if status == "open" and found.expires_at <= context.now:
+                expired = await approvals.expire(session, found.id, context.now)
+                status = "expired" if expired else (await approvals.again(session, found.id)).status
             decided = await approvals.decisions(session, found.id)
         made = [{"by": row.decided_by, "decision": row.decision, "comment": row.comment} for row in decided]
-        return {"id": str(found.id), "status": found.status, "decisions": made}
+        return {"id": str(found.id), "status": status, "decisions": made}
 
 
 async def _tell(session: AsyncSession, approval: Any) -> None:

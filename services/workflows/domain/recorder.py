@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from services.workflows.storage import approvals, leases, records
+from services.workflows.storage import approvals, leases, records, runs
 from services.workflows.storage.records import Record
 from shared import errors, log
 from shared.database import Database
@@ -59,6 +59,9 @@ class Recorder:
             try:
                 async with self._database.system() as session:
                     written = await records.write(session, [record for record, _ in batch], leases.LEASE_SECONDS)
+                    for record, _ in batch:
+                        if record.status == "failed" and record.organization_id and record.run_id in written.held:
+                            await runs.close(session, record.organization_id, [record.run_id])
                 break
             except errors.Unavailable:
                 _log.warning("progress-not-stored-yet", runs=len(batch))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.workflows.domain.definition import Strict
 
-ApprovalStatus = Literal["open", "approved", "rejected"]
+ApprovalStatus = Literal["open", "approved", "rejected", "expired", "withdrawn"]
 
 
 class DecideIn(Strict):

@@ -26,7 +26,9 @@ async def run(inputs: Approval, context: Context) -> Outcome:
         return Done({"decision": "approve", "decisions": found["decisions"]})
     if found["status"] == "rejected":
         return Failed("rejected", f"rejected by {found['decisions'][-1]['by']}")
-    if context.now >= expires:
+    if found["status"] == "withdrawn":
+        return Failed("withdrawn", "the question was withdrawn")
+    if found["status"] == "expired" or context.now >= expires:
         return Failed("expired", "nobody decided in time")
     return Waiting(until=expires, state={"expires": expires.isoformat()})
 

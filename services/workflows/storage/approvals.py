@@ -42,6 +42,11 @@ async def get(session: AsyncSession, organization_id: UUID, approval_id: UUID, *
     return (await session.execute(statement)).first()
 
 
+async def again(session: AsyncSession, approval_id: UUID) -> Any:
+    """One approval as it is now."""
+    return (await session.execute(sa.select(approval).where(approval.c.id == approval_id))).one()
+
+
 async def page(
     session: AsyncSession, organization_id: UUID, *, status: str | None, before: UUID | None, limit: int
 ) -> list[Any]:
@@ -59,6 +64,13 @@ async def decide(session: AsyncSession, values: dict[str, Any]) -> bool:
     """Store one person's decision; False when there is one by the same person."""
     statement = insert(approval_decision).values(**values).on_conflict_do_nothing()
     return (await session.execute(statement.returning(approval_decision.c.decided_by))).first() is not None
+
+
+async def expire(session: AsyncSession, approval_id: UUID, at: datetime) -> bool:
+    """End an approval that nobody has decided; False when somebody was faster."""
+    statement = sa.update(approval).where(approval.c.id == approval_id, approval.c.status == "open")
+    statement = statement.values(status="expired", decided_at=at).returning(approval.c.id)
+    return (await session.execute(statement)).first() is not None
 
 
 async def close(session: AsyncSession, approval_id: UUID, status: str, at: datetime) -> None:

@@ -8,6 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage.tables import run
 
+_MAY_GO = sa.func.coalesce(run.c.not_before, sa.func.clock_timestamp()) <= sa.func.clock_timestamp()
+_ROOMY = sa.text(
+    """
+    SELECT held.workflow_id, held.concurrency_key FROM run held
+     WHERE held.held AND coalesce(held.not_before, clock_timestamp()) <= clock_timestamp()
+     GROUP BY held.workflow_id, held.concurrency_key
+    HAVING (SELECT count(*) FROM run busy
+             WHERE busy.workflow_id = held.workflow_id AND busy.concurrency_key = held.concurrency_key
+               AND busy.finished_at IS NULL AND NOT busy.held) < max(held.concurrency_limit)
+     LIMIT :most
+    """
+)
 _LOCK = "hashtextextended(CAST(:workflow_id AS text) || ':' || CAST(:key AS text), 0)"
 
 
@@ -34,9 +46,8 @@ async def under_way(session: AsyncSession, workflow_id: UUID, key: str) -> list[
 
 
 async def held_keys(session: AsyncSession, most: int) -> list[Any]:
-    """Keys that hold runs back: (workflow, key)."""
-    statement = sa.select(run.c.workflow_id, run.c.concurrency_key).where(run.c.held).distinct().limit(most)
-    return list(await session.execute(statement))
+    """Keys that hold runs back although there is room: (workflow, key); full ones are in nobody's way."""
+    return list(await session.execute(_ROOMY, {"most": most}))
 
 
 async def let_go(session: AsyncSession, workflow_id: UUID, key: str) -> int:
@@ -44,7 +55,7 @@ async def let_go(session: AsyncSession, workflow_id: UUID, key: str) -> int:
     await lock(session, workflow_id, key)
     busy = len(await under_way(session, workflow_id, key))
     held = sa.select(run.c.id, run.c.concurrency_limit).where(
-        run.c.workflow_id == workflow_id, run.c.concurrency_key == key, run.c.held
+        run.c.workflow_id == workflow_id, run.c.concurrency_key == key, run.c.held, _MAY_GO
     )
     waiting = list(await session.execute(held.order_by(run.c.id).limit(1_000)))
     ready = [row.id for index, row in enumerate(waiting) if busy + index < row.concurrency_limit]

@@ -28,12 +28,16 @@ _STATEMENT = """
                lease_owner = CASE WHEN given.status = 'running' THEN run.lease_owner END,
                finished_at = CASE WHEN given.status NOT IN ('running', 'waiting') THEN clock_timestamp() END
           FROM given WHERE run.id = given.id AND {held}
-        RETURNING {columns}
+        RETURNING {columns}, run.signals <> given.signals AS is_called
     ), written AS (
         INSERT INTO run_step (run_id, key, organization_id, step_id, type, status, attempts, started_at, finished_at,
                               due_at, input, output, error, state)
         SELECT run_id, key, held.organization_id, step_id, type, step.status, attempts, step.started_at,
-               step.finished_at, due_at, input, output, step.error, state
+               step.finished_at,
+               -- What such a step waits for came while it was about to wait.
+               CASE WHEN is_called AND step.status = 'waiting' AND type IN ('approval', 'workflow')
+                    THEN clock_timestamp() ELSE due_at END,
+               input, output, step.error, state
           FROM json_to_recordset(CAST(:steps AS json)) AS step (
                    run_id uuid, key text, step_id text, type text, status text, attempts int, started_at timestamptz,
                    finished_at timestamptz, due_at timestamptz, input json, output json, error json, state json)

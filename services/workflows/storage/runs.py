@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.storage import news
+from services.workflows.storage import family, news
 from services.workflows.storage.tables import run, run_start, run_step
 
 UNFINISHED = ("queued", "running", "waiting")
@@ -34,6 +34,32 @@ _CANCELLED = {
     "finished_at": sa.func.clock_timestamp(),
     "lease_token": run.c.lease_token + 1,
 }
+
+
+_REQUEUE = [
+    sa.text(statement).bindparams(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
+    for statement in (
+        """
+        DELETE FROM run_step WHERE organization_id = :organization_id AND run_id = ANY(:ids)
+           AND status IN ('failed', 'cancelled')
+        """,
+        """
+        UPDATE approval SET superseded_at = clock_timestamp()
+         WHERE organization_id = :organization_id AND run_id = ANY(:ids) AND superseded_at IS NULL
+           AND NOT EXISTS (SELECT FROM run_step WHERE run_step.run_id = approval.run_id
+                              AND run_step.key = approval.key AND run_step.status = 'succeeded')
+        """,
+        """
+        UPDATE run SET status = 'queued', error = NULL, output = NULL, output_key = NULL, started_at = NULL,
+               finished_at = NULL, lease_token = lease_token + 1, takeovers = 0,
+               held = concurrency_key IS NOT NULL, not_before = turn.moment,
+               due_at = CASE WHEN concurrency_key IS NULL THEN turn.moment END
+          FROM (SELECT id, clock_timestamp() + (place - 1) * make_interval(secs => :gap) AS moment
+                  FROM unnest(:ids) WITH ORDINALITY AS given (id, place)) turn
+         WHERE run.id = turn.id AND run.organization_id = :organization_id
+        """,
+    )
+]
 
 
 async def insert(session: AsyncSession, values: dict[str, Any]) -> None:
@@ -94,7 +120,10 @@ async def page(
 
 
 async def cancel(session: AsyncSession, organization_id: UUID, condition: "sa.ColumnElement[bool]") -> list[UUID]:
-    """End every unfinished run that the condition names, and fence off whoever works on it; answers their ids."""
+    """End every unfinished run that the condition names, with those that they started, and fence off their workers.
+
+    Answers the ids of those that the condition named; whoever waits for one of them is woken.
+    """
     statement = (
         sa.update(run)
         .where(run.c.organization_id == organization_id, run.c.status.in_(UNFINISHED), condition)
@@ -103,13 +132,23 @@ async def cancel(session: AsyncSession, organization_id: UUID, condition: "sa.Co
     )
     ended = list((await session.execute(statement)).scalars())
     if ended:
-        await session.execute(
-            sa.update(run_step)
-            .where(run_step.c.run_id.in_(ended), run_step.c.status.in_(("pending", "running", "waiting")))
-            .values(status="cancelled", due_at=None, finished_at=sa.func.clock_timestamp())
-        )
         await news.publish(session, ended)
+        await close(session, organization_id, ended)
+        await family.wake_parents(session, ended)
     return ended
+
+
+async def close(session: AsyncSession, organization_id: UUID, ended: Sequence[UUID]) -> None:
+    """Leave nothing behind that still waits: steps, questions to people, and the runs that steps have started."""
+    await session.execute(
+        sa.update(run_step)
+        .where(run_step.c.run_id.in_(ended), run_step.c.status.in_(("pending", "running", "waiting")))
+        .values(status="cancelled", due_at=None, finished_at=sa.func.clock_timestamp())
+    )
+    await family.withdraw_approvals(session, ended)
+    children = await family.children(session, organization_id, ended)
+    if children:
+        await cancel(session, organization_id, run.c.id.in_(children))
 
 
 def is_run(run_id: UUID) -> "sa.ColumnElement[bool]":
@@ -123,22 +162,13 @@ def is_of_workflow(workflow_id: UUID) -> "sa.ColumnElement[bool]":
 
 
 async def requeue(session: AsyncSession, organization_id: UUID, run_ids: Sequence[UUID], *, gap_seconds: float) -> None:
-    """Let ended runs go on from the steps that did not succeed, one after the other in the order given."""
-    await session.execute(
-        sa.delete(run_step).where(
-            run_step.c.organization_id == organization_id,
-            run_step.c.run_id.in_(run_ids),
-            run_step.c.status.in_(("failed", "cancelled")),
-        )
-    )
-    for index, run_id in enumerate(run_ids):
-        due = sa.func.clock_timestamp() + sa.func.make_interval(0, 0, 0, 0, 0, 0, index * gap_seconds)
-        await session.execute(
-            sa.update(run)
-            .where(run.c.organization_id == organization_id, run.c.id == run_id)
-            .values(status="queued", error=None, output=None, started_at=None, finished_at=None, due_at=due,
-                    lease_token=run.c.lease_token + 1, takeovers=0)
-        )  # fmt: skip
+    """Let ended runs go on from the steps that did not succeed, one after the other in the order given.
+
+    Those that share a concurrency limit wait for their turn again; what was asked of people is asked anew.
+    """
+    given = {"organization_id": organization_id, "ids": list(run_ids), "gap": gap_seconds}
+    for statement in _REQUEUE:
+        await session.execute(statement, given)
 
 
 async def failed(
