@@ -1,5 +1,6 @@
 """W3C Trace Context: one trace id from the request through jobs and calls to the effect."""
 
+import random
 import re
 import secrets
 from contextvars import ContextVar
@@ -16,7 +17,7 @@ def trace_id() -> str:
 def start(traceparent: str | None) -> str:
     """Continues the trace of a `traceparent` header, or starts one when it is absent or malformed."""
     match = _TRACEPARENT.match(traceparent or "")
-    value = match[1] if match and match[1] != "0" * 32 else secrets.token_hex(16)
+    value = match[1] if match and match[1] != "0" * 32 else f"{random.getrandbits(128):032x}"
     _trace_id.set(value)
     return value
 

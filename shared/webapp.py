@@ -135,7 +135,7 @@ def _app(service: str, routers: Sequence[APIRouter], *, openapi_url: str | None)
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False},
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         responses={"default": {"description": "A problem", "content": {"application/problem+json": _PROBLEM}}},
     )
     for item in routers:

@@ -19,7 +19,8 @@ from shared.service import Service
 
 SWEEP_SECONDS = 1.0
 RENEW_SECONDS = 3.0
-VAIN_SECONDS = 0.05
+VAIN_SECONDS = 0.1
+NOTE_SECONDS = 1.0
 FIRST_LOOK_SECONDS = 0.002
 FAILURE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -110,10 +111,11 @@ class Consumer:
                 stretch = await self._look(service.database, position)
                 if stretch.rows and self.act is not None:
                     await self.act(service, stretch.rows)
-                if stretch.number or loop.time() - moved_at > RENEW_SECONDS:
+                if self._must_commit(stretch, loop.time() - moved_at):
                     if not await self._commit(service.database, token, position, stretch.upto):
                         return
-                    position, moved_at = stretch.upto, loop.time()
+                    moved_at = loop.time()
+                position = stretch.upto
                 if stretch.number < self.batch:
                     if not stretch.rows:  # whoever finds nothing for itself need not look at each wake-up
                         await asyncio.sleep(looked_at + VAIN_SECONDS - loop.time())
@@ -121,6 +123,12 @@ class Consumer:
         except (errors.FloyoError, asyncio.CancelledError):
             await asyncio.shield(self._release(service.database, token))
             raise
+
+    def _must_commit(self, stretch: Stretch, seconds: float) -> bool:
+        """At once when something was done; what was passed over in vain may be passed over again after a crash."""
+        if stretch.rows or (stretch.number and self.store is not None):
+            return True
+        return seconds > (NOTE_SECONDS if stretch.number else RENEW_SECONDS)
 
     async def _look(self, database: Database, position: Position) -> Stretch:
         async with database.system() as session:
