@@ -57,6 +57,7 @@ class Pool:
         self.engine = _engine(url, size, instance)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.waiting = 0
+        self.failing = False
         self._starving_since: float | None = None
         self._asked_at = 0.0
         event.listen(self.engine.sync_engine, "checkin", self._feed)
@@ -100,6 +101,10 @@ class Pool:
         try:
             await connecting
             self._feed()
+            self.failing = False
+        except Exception as error:
+            self.failing = is_transient(error) and not isinstance(error, PoolTimeout)
+            raise
         finally:
             self.waiting -= 1
             self._asked_at = time.monotonic()
@@ -147,6 +152,11 @@ class Database:
             checked_out=sum(pool.checkedout() for pool in pools),
             waiting=self._api.waiting + self._system.waiting,
         )
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last attempt to reach PostgreSQL as either role failed, without asking it now."""
+        return self._api.failing or self._system.failing
 
     def starved_for(self) -> float:
         """Seconds during which somebody waited for a connection of either role and none came back."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from shared import errors, jobs, metrics, migrate
 from shared.deps import ServiceDep
 from shared.service import Service
+from shared.testing import faults
 
 STARVED_SECONDS = 2.0
 SILENT_SECONDS = 90.0
@@ -43,12 +44,12 @@ async def liveness(service: ServiceDep, response: Response) -> dict[str, str]:
 
 
 async def readiness(service: ServiceDep, response: Response) -> dict[str, Any]:
-    """503 while draining, unmigrated or starved of its own pool; a shared fault leaves it ready."""
+    """503 while draining, unmigrated or starved of its own pool; a shared fault leaves it ready, but `degraded`."""
     reason = await _fault(service)
     if reason is not None:
         response.status_code = 503
         return {"status": "unready", "reason": reason, "pool": _pool(service)}
-    return {"status": "ready"}
+    return {"status": "degraded" if service.database.failing else "ready"}
 
 
 async def startup(service: ServiceDep, response: Response) -> dict[str, str]:
@@ -104,7 +105,10 @@ async def render_metrics(service: ServiceDep) -> Response:
 async def _fault(service: Service) -> str | None:
     if service.draining:
         return "draining"
-    if service.database.starved_for() >= STARVED_SECONDS and await service.database.answers():
+    if faults.active("readiness-asks-database"):
+        await service.database.ping()
+    starved = service.database.starved_for() >= STARVED_SECONDS and not faults.active("blind-to-the-pool")
+    if starved and await service.database.answers():
         return "pool exhausted"
     try:
         return None if await _is_migrated(service) else "migrations"
