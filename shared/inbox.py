@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import clock, errors, tracing
 from shared.deps import SystemSession, called_by
 from shared.messages import SERVICES, Handler
+from shared.testing.faults import failpoint
 
 
 class Envelope(BaseModel):
@@ -51,4 +52,5 @@ async def _apply_once(session: AsyncSession, inbox: sa.Table, envelope: Envelope
     except ValidationError as error:
         raise errors.Invalid("unreadable-message", f"{envelope.type}: {error.error_count()} wrong fields.") from None
     await handler.apply(session, reading)
+    failpoint("inbox-before-commit")
     return True

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from shared import backlog, log
+from shared.testing.faults import failpoint
 
 WAKE_MILLISECONDS = 1_000
 KEEP_MILLISECONDS = 60_000
@@ -38,6 +39,7 @@ async def wake(redis: Redis, service: str, job: str) -> bool:
     """Enqueues one wake-up unless one is pending; False when Redis is away, since sweeping will do."""
     try:
         if await redis.set(flag(service), b"1", nx=True, px=WAKE_MILLISECONDS):
+            failpoint("enqueue-before")
             producer = ArqRedis(
                 redis.connection_pool,
                 job_serializer=serialize,
@@ -46,6 +48,7 @@ async def wake(redis: Redis, service: str, job: str) -> bool:
                 expires_extra_ms=KEEP_MILLISECONDS,
             )
             await producer.enqueue_job(job)
+            failpoint("enqueue-after")
     except (RedisError, OSError, TimeoutError) as error:
         _log.warning("wake-up-not-sent", queue=queue_name(service), error=type(error).__name__)
         return False

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import backlog, clock, errors, ids, log, metrics, tracing
 from shared.messages import Message
 from shared.service import Service
+from shared.testing.faults import failpoint
 
 BATCH = 100
 LEASE = timedelta(seconds=15)
@@ -75,6 +76,7 @@ async def add(session: AsyncSession, table: sa.Table, message: Message, *, to: t
         }
         for recipient in to
     ]
+    failpoint("outbox-insert")
     await session.execute(sa.insert(table).inline(), rows)  # requests may add to an outbox, not read it
 
 
@@ -153,7 +155,9 @@ class Relay:
             async with gate:
                 return letter, await self._post(service, letter)
 
+        failpoint("relay-before-post")
         outcomes = await asyncio.gather(*(post(letter) for letter in letters))
+        failpoint("relay-before-mark")
         now = clock.now()
         async with service.database.system() as session:
             for letter, delivered in outcomes:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage import approvals
 from shared import clock, errors
+from shared.testing.faults import failpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ async def decide(session: AsyncSession, made: Decision) -> dict[str, Any]:
     if made.decision == "reject" or agreed >= found.required:
         await approvals.close(session, made.approval_id, "rejected" if made.decision == "reject" else "approved", now)
         await approvals.poke(session, found.run_id, found.key)
+    failpoint("approval-before-commit")
     return await read(session, made.organization_id, made.approval_id)
 
 

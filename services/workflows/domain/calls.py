@@ -13,6 +13,7 @@ from services.workflows.domain.execution import Execution
 from services.workflows.domain.rows import LARGEST, Ready, Run
 from services.workflows.step import Context, Failed, Integrations, Outcome, Platform, Retry
 from shared import errors, log
+from shared.testing.faults import failpoint
 
 _log = log.get(__name__)
 _PASSING = frozenset({408, 425, 429})
@@ -71,7 +72,10 @@ async def _call(ready: Ready, inputs: Any, context: Context) -> Outcome:
         if step.pure:
             return await step.run(inputs, context)
         async with asyncio.timeout(context.timeout_seconds + GRACE_SECONDS):
-            return await step.run(inputs, context)
+            failpoint("effect-before")
+            outcome = await step.run(inputs, context)
+            failpoint("effect-after")
+            return outcome
     except TimeoutError:
         return Retry("timeout", f"no answer within {context.timeout_seconds:g} seconds")
     except conditions.Unanswered as problem:

@@ -11,6 +11,7 @@ from services.workflows.domain.execution import Execution
 from services.workflows.domain.recorder import Recorder
 from services.workflows.domain.rows import Ready, Row
 from services.workflows.storage.records import Record
+from shared.testing.faults import failpoint
 
 STORED = ("key", "step_id", "type", "status", "attempts", "started_at", "finished_at", "due_at", "input", "output",
           "error", "state")  # fmt: skip
@@ -96,6 +97,7 @@ class Driver:
         """Start calls that may leave something behind, once what earlier ones left is stored."""
         if ready and self.unsafe:
             await self.store("running")
+            failpoint("step-continue")
         for item in ready:
             self.execution.begin(item, now)
             task = asyncio.create_task(calls.perform(self.execution, item, self.tools, now))

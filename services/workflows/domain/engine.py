@@ -25,6 +25,7 @@ from services.workflows.storage import leases
 from services.workflows.storage.records import Record
 from shared import errors, log, tracing
 from shared.database import Database
+from shared.testing.faults import failpoint
 
 BATCH = 50
 HEARTBEAT_SECONDS = 3.0
@@ -111,6 +112,10 @@ class Engine:
             begun = [row.id for row in claimed if row.lease_token > 1]
             steps = await leases.steps(session, begun) if begun else []
             found = await plans.find(session, {(row.workflow_id, row.version) for row in claimed})
+            if claimed:
+                failpoint("claim-before-commit")
+        if claimed:
+            failpoint("claim-after-commit")
         rows: dict[UUID, dict[str, Row]] = {}
         for step in steps:
             rows.setdefault(step.run_id, {})[step.key] = _row(step)

@@ -17,6 +17,8 @@ from services.workflows.storage import runs as stored
 from shared import clock, errors, ids, outbox
 from shared.database import Database
 from shared.httpclient import Siblings
+from shared.testing import faults
+from shared.testing.faults import failpoint
 
 
 class Platform:
@@ -60,6 +62,8 @@ class Platform:
             )
             if await family.has_failed_before(session, started.id, context.run_id):
                 await stored.requeue(session, context.organization_id, [started.id], gap_seconds=0)
+            failpoint("child-start-before-commit")
+        failpoint("child-start-after-commit")
         if started.status == "skipped":
             raise errors.Invalid("concurrency-limit", "As many runs as that workflow allows are under way.")
         await self._wake()
@@ -95,13 +99,18 @@ class Platform:
         async with self._database.session(context.organization_id) as session:
             values["requested_by"] = await family.starter(session, context.run_id)
             found, opened = await approvals.open_or_find(session, values)
-            if opened:
+            late = opened and faults.active("outbox-after-commit")
+            if opened and not late:
                 await _tell(session, found)
             status = found.status
             if status == "open" and found.expires_at <= context.now:
                 expired = await approvals.expire(session, found.id, context.now)
                 status = "expired" if expired else (await approvals.again(session, found.id)).status
             decided = await approvals.decisions(session, found.id)
+        failpoint("outbox-after-commit")
+        if late:
+            async with self._database.session(context.organization_id) as session:
+                await _tell(session, found)
         made = [{"by": row.decided_by, "decision": row.decision, "comment": row.comment} for row in decided]
         return {"id": str(found.id), "status": status, "decisions": made}
 

@@ -9,6 +9,7 @@ from services.workflows.storage import approvals, leases, records, runs
 from services.workflows.storage.records import Record
 from shared import errors, log
 from shared.database import Database
+from shared.testing.faults import failpoint
 
 MOST = 200
 MOST_TOLD = 20
@@ -62,6 +63,7 @@ class Recorder:
                     for record, _ in batch:
                         if record.status == "failed" and record.organization_id and record.run_id in written.held:
                             await runs.close(session, record.organization_id, [record.run_id])
+                    failpoint("result-before-commit")
                 break
             except errors.Unavailable:
                 _log.warning("progress-not-stored-yet", runs=len(batch))
@@ -70,6 +72,7 @@ class Recorder:
             except Exception as problem:  # noqa: BLE001 - whatever it is, no writer may wait for ever
                 await self._halve(batch, problem)
                 return
+        failpoint("result-after-commit")
         for record, waiter in batch:
             if not waiter.done():
                 waiter.set_result(record.run_id in written.held)
@@ -90,6 +93,7 @@ class Recorder:
 
     async def _wake(self, waiting: list[tuple[UUID, str]]) -> None:
         """Make the steps due that wait for runs which have ended; one that is missed looks again by itself."""
+        failpoint("child-end-before-wake")
         for run_id, key in waiting:
             with contextlib.suppress(errors.Unavailable):
                 async with self._database.system() as session:

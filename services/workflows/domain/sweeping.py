@@ -10,6 +10,7 @@ from services.workflows.storage import leases, limits, old, timers
 from services.workflows.storage.tables import run
 from shared import backlog, clock
 from shared.database import Database
+from shared.testing.faults import failpoint
 
 BATCH = 100
 FAR_SECONDS = 3_600.0
@@ -37,6 +38,10 @@ async def fire_timers(database: Database) -> tuple[int, float]:
         for trigger in await timers.due(session, now, BATCH):
             fired += await _fire(session, trigger, now)
         next_at = await timers.next_due(session)
+        if fired:
+            failpoint("timer-before-commit")
+    if fired:
+        failpoint("timer-after-commit")
     if next_at is None:
         return fired, FAR_SECONDS
     return fired, (next_at - clock.now()).total_seconds()

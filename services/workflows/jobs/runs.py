@@ -17,6 +17,7 @@ from shared.database import Database
 from shared.flags import RUN_GROUP_COMMIT, Flags
 from shared.service import Service
 from shared.testing import faults
+from shared.testing.faults import failpoint
 
 SWEEP_SECONDS = 1.0
 QUICK_SECONDS = 0.05
@@ -74,6 +75,7 @@ async def advance_due(service: Service) -> None:
         return
     await jobs.awake(service.redis, service.name)
     await service.part(Engine).advance()
+    failpoint("job-acknowledge")
 
 
 async def hear_bell(service: Service) -> None:

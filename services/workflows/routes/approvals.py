@@ -11,6 +11,7 @@ from services.workflows.schemas.approvals import ApprovalOut, ApprovalStatus, Ap
 from shared import webapp
 from shared.deps import CursorParameter, Limit, ServiceDep, Session
 from shared.pagination import Page, cut
+from shared.testing.faults import failpoint
 
 router = webapp.router(tags=["approvals"])
 
@@ -57,5 +58,6 @@ async def decide(approval_id: UUID, body: DecideIn, service: ServiceDep, princip
     )
     async with service.database.session(principal.organization_id) as session:
         decided = ApprovalOut.model_validate(await approvals.decide(session, made))
+    failpoint("approval-after-commit")
     wake_workers(service)
     return decided
