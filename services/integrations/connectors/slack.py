@@ -62,15 +62,14 @@ def _targets(settings: Settings) -> tuple[Target, ...]:
     return (target_of(settings.base_url),)
 
 
-async def _send(call: Call, method: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _send(call: Call, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Slack answers 200 with `ok` false and a code; a rate limit is 429."""
     settings: Settings = call.settings
-    headers = {
-        "Authorization": f"Bearer {call.secret('token')}",
-        "Content-Type": "application/json; charset=utf-8",
-    }
-    response = await call.fetch("POST", f"{settings.base_url.rstrip('/')}/{method}", headers=headers, body=body)
-    answer: dict[str, Any] = response.json()
+    headers = {"Authorization": f"Bearer {call.secret('token')}"}
+    if body is not None:
+        headers["Content-Type"] = "application/json; charset=utf-8"
+    verb, url = ("GET" if body is None else "POST"), f"{settings.base_url.rstrip('/')}/{method}"
+    answer: dict[str, Any] = (await call.fetch(verb, url, headers=headers, body=body)).json()
     if not answer.get("ok"):
         code = str(answer.get("error", "unknown"))
         raise call.failure(code, f"Slack answered {code}.")
@@ -97,7 +96,7 @@ async def add_reaction(call: Call, given: Reaction) -> Nothing:
 
 async def test(call: Call) -> None:
     """Asks whose token it is."""
-    await _send(call, "auth.test", {})
+    await _send(call, "auth.test")
 
 
 CONNECTOR = Connector(
