@@ -46,7 +46,9 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        trace_id = tracing.start(headers.get(b"traceparent", b"").decode("latin-1"))
+        sibling = scope["path"].startswith("/internal/")
+        address = None if sibling else (scope.get("client") or (None,))[0]
+        trace_id = tracing.start(headers.get(b"traceparent", b"").decode("latin-1"), address)
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
 _trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+_address: ContextVar[str | None] = ContextVar("address", default=None)
 
 
 def trace_id() -> str:
@@ -14,8 +15,14 @@ def trace_id() -> str:
     return _trace_id.get() or start(None)
 
 
-def start(traceparent: str | None) -> str:
+def address() -> str | None:
+    """From where the public request under way came; None for the work of services."""
+    return _address.get()
+
+
+def start(traceparent: str | None, address: str | None = None) -> str:
     """Continues the trace of a `traceparent` header, or starts one when it is absent or malformed."""
+    _address.set(address)
     match = _TRACEPARENT.match(traceparent or "")
     value = match[1] if match and match[1] != "0" * 32 else f"{random.getrandbits(128):032x}"
     _trace_id.set(value)

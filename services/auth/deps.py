@@ -34,7 +34,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        context.passwords.close()
+        await context.close()
 
 
 async def get_context(service: ServiceDep) -> Context:

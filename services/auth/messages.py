@@ -35,3 +35,4 @@ class AuditRecorded(Reading):
     target: str
     details: dict[str, Any]
     at: datetime
+    address: str | None = None

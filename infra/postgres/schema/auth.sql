@@ -35,7 +35,8 @@ CREATE TABLE public.audit_entry (
     target text NOT NULL,
     details jsonb NOT NULL,
     trace_id text NOT NULL,
-    at timestamp with time zone NOT NULL
+    at timestamp with time zone NOT NULL,
+    address text
 );
 CREATE TABLE public.flag_override (
     name text NOT NULL,

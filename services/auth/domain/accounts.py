@@ -66,7 +66,10 @@ async def make(session: AsyncSession, registration: Registration, password_hash:
     name = registration.name or email.text.partition("@")[0]
     await organizations.insert(session, id=organization_id, name=name, personal=True, created_at=now)
     await members.add(session, organization_id=organization_id, user_id=user_id, role="owner", created_at=now)
-    await audit.record(session, organization_id, audit.user(user_id), "account.registered", str(user_id))
+    await audit.record(
+        session, organization_id, audit.user(user_id), "account.registered", str(user_id),
+        platform_admin=registration.platform_admin,
+    )  # fmt: skip
     return user_id, organization_id
 
 
@@ -91,6 +94,7 @@ async def verify(context: Context, token: str) -> None:
         if changes and not await rows.change_email(session, account.id, found.email, found.email_key):
             raise errors.Conflict("email-taken", "Another account uses the address by now.")
         await rows.update(session, account.id, verified_at=clock.now())
+        await audit.note(session, account.id, "email.changed" if changes else "email.verified")
 
 
 async def forgot_password(context: Context, email: Address) -> None:

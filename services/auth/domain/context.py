@@ -1,16 +1,22 @@
 """What auth's work needs besides a transaction, opened once a process."""
 
+import asyncio
 import base64
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
 
 from services.auth.domain.passwords import Passwords
 from services.auth.domain.signingkeys import SigningKeys
 from services.auth.settings import Settings
-from shared import crypto
+from shared import crypto, errors, log
 from shared.database import Database
 from shared.ratelimit import Limiter
 
 SEAL_ID = "s1"
+CLOSE_SECONDS = 2.0
+
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,26 @@ class Context:
     keys: SigningKeys
     passwords: Passwords
     limiter: Limiter
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does something whose length no answer may show; it is given up when the database is away."""
+        task = asyncio.create_task(_tolerated(work))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=CLOSE_SECONDS)
+        self.passwords.close()
+
+
+async def _tolerated(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except errors.FloyoError as error:
+        _log.warning("work-beside-failed", problem=error.slug)
 
 
 def build(settings: Settings, database: Database, limiter: Limiter) -> Context:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -36,6 +37,7 @@ async def login(context: Context, email: emails.Address, proof: Proof, device: s
     async with context.database.system() as session:
         pair = await _start(context, session, signing, account, code=proof.totp, device=device)
     if pair is None:
+        context.beside(_note_failure(context, account.id))
         await count_failure(context, email.key, _session_key(proof.known, account))
         raise wrong()
     return pair
@@ -75,8 +77,15 @@ async def prove(context: Context, key: str, account: Any, proof: Proof) -> Any:
     stored = account.password_hash if account is not None and account.disabled_at is None else None
     if await context.passwords.verify(stored, passwords.normalise(proof.password)):
         return account
+    if account is not None:
+        context.beside(_note_failure(context, account.id))
     await count_failure(context, key, session_key)
     raise wrong()
+
+
+async def _note_failure(context: Context, user_id: UUID) -> None:
+    async with context.database.system() as session:
+        await audit.note(session, user_id, "login.failed")
 
 
 async def count_failure(context: Context, key: str, session_key: str | None = None) -> None:

@@ -8,7 +8,9 @@ from uuid import UUID
 import pyotp
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.auth.domain import audit
 from services.auth.domain.context import Context
+from services.auth.domain.people import Person
 from services.auth.storage import accounts, onetime
 from shared import clock, crypto, errors, log
 
@@ -60,8 +62,9 @@ async def begin(context: Context, user_id: UUID) -> tuple[str, str]:
     return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER)
 
 
-async def enable(context: Context, user_id: UUID, code: str) -> list[str]:
+async def enable(context: Context, person: Person, code: str) -> list[str]:
     """Asks for codes from now on, once the person has shown one; returns the recovery codes."""
+    user_id = person.user_id
     async with context.database.system() as session:
         account = await _locked(session, user_id)
         if account.totp_enabled_at is not None or account.totp_sealed is None:
@@ -70,29 +73,36 @@ async def enable(context: Context, user_id: UUID, code: str) -> list[str]:
         if step is None:
             raise errors.invalid_field("/code", "The code does not fit.", slug="invalid-code")
         await accounts.update(session, user_id, totp_enabled_at=clock.now(), totp_step=step)
+        await _note(session, person, "second_factor.enabled")
         return await _renew(session, user_id)
 
 
-async def disable(context: Context, user_id: UUID) -> None:
+async def disable(context: Context, person: Person) -> None:
     """Asks for no code any more."""
     empty = {"totp_key_id": None, "totp_sealed": None, "totp_step": None, "totp_enabled_at": None}
     async with context.database.system() as session:
-        await accounts.update(session, user_id, **empty)
-        await onetime.replace_recovery_codes(session, user_id, [])
+        await accounts.update(session, person.user_id, **empty)
+        await onetime.replace_recovery_codes(session, person.user_id, [])
+        await _note(session, person, "second_factor.disabled")
 
 
-async def renew_recovery_codes(context: Context, user_id: UUID) -> list[str]:
+async def renew_recovery_codes(context: Context, person: Person) -> list[str]:
     """Ten fresh codes in place of the earlier ones, shown this once."""
     async with context.database.system() as session:
-        if (await _locked(session, user_id)).totp_enabled_at is None:
+        if (await _locked(session, person.user_id)).totp_enabled_at is None:
             raise errors.Conflict("second-factor-not-enabled", "Recovery codes belong to a second factor.")
-        return await _renew(session, user_id)
+        await _note(session, person, "recovery_codes.renewed")
+        return await _renew(session, person.user_id)
 
 
 async def count_recovery_codes(context: Context, user_id: UUID) -> int:
     """How many codes are left."""
     async with context.database.system() as session:
         return await onetime.count_recovery_codes(session, user_id)
+
+
+async def _note(session: AsyncSession, person: Person, action: str) -> None:
+    await audit.record(session, person.organization_id, person.principal.subject, action, str(person.user_id))
 
 
 async def _locked(session: AsyncSession, user_id: UUID) -> Any:

@@ -128,7 +128,10 @@ async def close(
 ) -> int:
     """Ends sessions of a person, in every process; returns how many."""
     ended = await rows.end(session, user_id, now=clock.now(), reason=reason, only=only, but=but)
-    await revocations.revoke(session, "session", *ended)
+    for row in ended:
+        whom = (row.active_organization_id, audit.user(user_id))
+        await audit.record(session, *whom, "session.ended", str(row.id), reason=reason)
+    await revocations.revoke(session, "session", *(row.id for row in ended))
     return len(ended)
 
 
@@ -150,6 +153,7 @@ async def switch(context: Context, person: Person, organization_id: UUID, device
         present = await rows.lock(session, person.session_id)
         if present is None or present.ended_at:
             raise _invalid()
+        await audit.record(session, organization_id, person.principal.subject, "session.started", str(person.user_id))
         return await start(
             context,
             session,

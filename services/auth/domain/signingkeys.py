@@ -9,6 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.auth.domain import audit
 from services.auth.storage import signingkeys as rows
 from shared import clock, crypto, log
 from shared.database import Database
@@ -68,6 +69,7 @@ class SigningKeys:
             await rows.delete_hidden(session, now)
             kid = await self._insert(session, now + announced)
             await rows.retire_others(session, kid, now + announced + shown_after)
+            await audit.record(session, audit.PLATFORM, audit.OPERATOR, "signing_key.rotated", kid)
         self._read_at = float("-inf")
         return kid
 

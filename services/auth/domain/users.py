@@ -56,8 +56,7 @@ async def set_password(
     """Stores a hash, tells the owner, and ends the sessions that the old password opened."""
     await rows.update(session, account.id, password_hash=password_hash)
     await letters.send(context, session, "changed", account.email, path="/login", what="the password")
-    for organization in (await organization_rows.list_of_user(session, account.id))[:1]:
-        await audit.record(session, organization.id, audit.user(account.id), "password.changed", str(account.id))
+    await audit.note(session, account.id, "password.changed")
     await sessions.close(session, account.id, reason="password-changed", but=keep)
 
 

@@ -10,7 +10,7 @@ from shared.messages import Handler
 
 
 async def _write_down(session: AsyncSession, message: AuditRecorded) -> None:
-    what = message.model_dump(include={"actor", "action", "target", "details"})
+    what = message.model_dump(include={"actor", "action", "target", "details", "address"})
     await audit.keep(session, message.organization_id, at=message.at, what=what)
 
 

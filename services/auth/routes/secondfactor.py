@@ -19,14 +19,14 @@ async def begin_totp(body: ConfirmPassword, context: ContextDep, user: CurrentUs
 @router.put("/users/me/totp")
 async def confirm_totp(body: ConfirmCode, context: ContextDep, user: CurrentUser) -> RecoveryCodes:
     """Switch the second factor on with a first code; the recovery codes are shown this once."""
-    return RecoveryCodes(recovery_codes=await secondfactor.enable(context, user.user_id, body.code))
+    return RecoveryCodes(recovery_codes=await secondfactor.enable(context, user, body.code))
 
 
 @router.delete("/users/me/totp", status_code=204)
 async def disable_totp(body: ConfirmPassword, context: ContextDep, user: CurrentUser) -> None:
     """Switch the second factor off."""
     await users.confirm(context, user, body.current_password)
-    await secondfactor.disable(context, user.user_id)
+    await secondfactor.disable(context, user)
 
 
 @router.get("/users/me/recovery-codes")
@@ -39,4 +39,4 @@ async def count_recovery_codes(context: ContextDep, user: CurrentUser) -> Recove
 async def renew_recovery_codes(body: ConfirmPassword, context: ContextDep, user: CurrentUser) -> RecoveryCodes:
     """Get fresh recovery codes in place of the earlier ones; they are shown this once."""
     await users.confirm(context, user, body.current_password)
-    return RecoveryCodes(recovery_codes=await secondfactor.renew_recovery_codes(context, user.user_id))
+    return RecoveryCodes(recovery_codes=await secondfactor.renew_recovery_codes(context, user))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class AuditEntry(BaseModel):
-    """Who did what to what, and when."""
+    """Who did what to what, when, and from where; an act of a service has no address."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -19,3 +19,4 @@ class AuditEntry(BaseModel):
     details: dict[str, Any]
     trace_id: str
     at: datetime
+    address: str | None

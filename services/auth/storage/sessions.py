@@ -43,13 +43,13 @@ async def end(
     reason: str,
     only: UUID | None = None,
     but: UUID | None = None,
-) -> list[UUID]:
-    """Ends open sessions of a person: all, one, or all but one; returns which."""
+) -> list[sa.Row[Any]]:
+    """Ends open sessions of a person: all, one, or all but one; returns (id, active_organization_id) of each."""
     wanted = [table.c.user_id == user_id, *_living(now)]
     wanted += [table.c.id == only] if only else []
     wanted += [table.c.id != but] if but else []
-    statement = sa.update(table).where(*wanted).values(ended_at=now, end_reason=reason).returning(table.c.id)
-    return list((await session.scalars(statement)).all())
+    statement = sa.update(table).where(*wanted).values(ended_at=now, end_reason=reason)
+    return list((await session.execute(statement.returning(table.c.id, table.c.active_organization_id))).all())
 
 
 async def insert_refresh(session: AsyncSession, **values: Any) -> None:

@@ -189,6 +189,7 @@ audit_entry = sa.Table(
     sa.Column("details", JSONB, nullable=False),
     sa.Column("trace_id", sa.Text, nullable=False),
     _moment("at"),
+    sa.Column("address", sa.Text),
     sa.Index(None, "organization_id", "id"),
 )
 
