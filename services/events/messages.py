@@ -1,7 +1,7 @@
 """Messages that the events service publishes, and those of siblings that it reads: only the fields that it needs."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +21,20 @@ class SuggestionCreated(Message):
     confidence: float
     minutes_per_week: float
     created_at: datetime
+
+
+class AuditRecorded(Message):
+    """Somebody did something that the audit log keeps; `actor` is `user:<id>` or `api_key:<id>`."""
+
+    type: ClassVar[str] = "audit.recorded"
+
+    organization_id: UUID
+    actor: str
+    action: str
+    target: str
+    details: dict[str, Any]
+    at: datetime
+    address: str | None
 
 
 class Match(BaseModel):

@@ -20,6 +20,7 @@ class AuditRecorded(Message):
     target: str
     details: dict[str, Any]
     at: datetime
+    address: str | None
 
 
 class OrganizationDeleted(Reading):

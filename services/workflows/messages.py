@@ -59,6 +59,20 @@ class ApprovalRequested(Message):
     expires_at: datetime
 
 
+class AuditRecorded(Message):
+    """Somebody did something that the audit log keeps; `actor` is `user:<id>` or `api_key:<id>`."""
+
+    type: ClassVar[str] = "audit.recorded"
+
+    organization_id: UUID
+    actor: str
+    action: str
+    target: str
+    details: dict[str, Any]
+    at: datetime
+    address: str | None
+
+
 class UserDeleted(Reading):
     """A person is gone; the organisations live on."""
 

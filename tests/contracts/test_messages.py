@@ -18,16 +18,20 @@ SOMEBODY = UUID("0190a0a0-0000-7000-8000-000000000001")
 MOMENT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
 SAMPLES: list[tuple[Message, tuple[str, ...]]] = [
-    (
-        integrations.AuditRecorded(
-            organization_id=SOMEBODY,
-            actor=f"user:{SOMEBODY}",
-            action="integration.changed",
-            target=str(SOMEBODY),
-            details={"fields": ["name"]},
-            at=MOMENT,
-        ),
-        ("auth",),
+    *(
+        (
+            kind(
+                organization_id=SOMEBODY,
+                actor=f"user:{SOMEBODY}",
+                action="integration.changed",
+                target=str(SOMEBODY),
+                details={"fields": ["name"]},
+                at=MOMENT,
+                address="192.0.2.1",
+            ),
+            ("auth",),
+        )
+        for kind in (events.AuditRecorded, workflows.AuditRecorded, integrations.AuditRecorded)
     ),
     (
         events.SuggestionCreated(

@@ -4,12 +4,14 @@ import asyncio
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from services.events.domain import drafts, erasure, filters
 from services.events.storage import log
@@ -133,6 +135,11 @@ async def test_erasing_an_actor_leaves_what_was_never_theirs(service_worker: Ser
     assert await items(tenant, "&actor=ada") == []
     remaining = await until(stats, lambda answer: answer["total"] == len(others))
     assert remaining["by_actor"] == [{"actor": "bob", "count": len(others)}]
+    async with service_worker.database.system() as session:
+        for table in ("stat", "job", "pattern", "suggestion", "event"):
+            rows = await session.scalars(text(f"SELECT t::text FROM {table} AS t WHERE organization_id = :of"),
+                                         {"of": tenant.organization_id})  # fmt: skip
+            assert not [row for row in rows if re.search(r"\bada\b", row)], table
     for pattern in (await tenant.client.get("/api/v1/patterns")).json()["items"]:
         for event_id in pattern["evidence"]:
             assert (await tenant.client.get(f"/api/v1/events/{event_id}")).status_code == 200

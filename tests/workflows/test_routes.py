@@ -144,7 +144,8 @@ async def test_an_event_starts_one_run(public: httpx2.AsyncClient, internal: htt
     step = transform("a", "{{ trigger.data.n }} of {{ event.source }}")
     created = await public.post("/workflows", json={**BODY, "trigger": trigger, "steps": [step]}, headers=bearer(stage))
     assert created.status_code == 201
-    assert await stage.execute("SELECT type, recipient FROM outbox") == [("workflow.trigger_changed", "events")]
+    told = await stage.execute("SELECT type FROM outbox WHERE recipient = 'events'")
+    assert told == [("workflow.trigger_changed",)]
     assert await _match(internal, stage, {"n": 1}, "small") == 0
     assert await _match(internal, stage, {"n": 2}) == 1
     assert await _match(internal, stage, {"n": 2}) == 0

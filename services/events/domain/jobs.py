@@ -161,8 +161,10 @@ async def _end(work: Work, error: BaseException | None) -> None:
         return
     if error is not None and not isinstance(error, errors.FloyoError):
         _log.error("job-crashed", job_id=work.job.id, kind=work.job.kind, exc_info=error)
-    values = {"finished_at": clock.now(), "status": "succeeded" if error is None else "failed"}
-    if error is not None:
+    values: dict[str, Any] = {"finished_at": clock.now(), "status": "succeeded" if error is None else "failed"}
+    if error is None:
+        values["input"] = {}  # whom it concerned may be the very thing to forget
+    else:
         values["error"] = error.detail if isinstance(error, errors.FloyoError) else "Something went wrong here."
     with contextlib.suppress(errors.Unavailable):  # the lease ends, and another attempt stores it
         async with work.service.database.system() as session:

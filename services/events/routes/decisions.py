@@ -1,12 +1,13 @@
 """Capture filters, retention and erasure."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.deps import SettingsDep, WakeDep
-from services.events.domain import decisions, jobs
+from services.events.domain import audit, decisions, jobs
 from services.events.schemas.jobs import JobStarted
 from shared import webapp
 from shared.deps import ServiceDep, Session, allow
@@ -69,6 +70,7 @@ async def put_filters(session: Session, principal: Manager, body: Filters) -> Fi
     """Replaces the capture filters; they hold for what arrives from now on."""
     rules = body.model_dump(exclude_none=True)["rules"]
     await decisions.put_rules(session, principal.organization_id, rules)
+    await _note(session, principal, "filters.changed", rules=len(rules))
     return body
 
 
@@ -82,6 +84,7 @@ async def get_retention(session: Session, principal: Reader, settings: SettingsD
 async def put_retention(session: Session, principal: Manager, body: Retention) -> Retention:
     """Older events are deleted within the hour, with their counts."""
     await decisions.put_days(session, principal.organization_id, body.days)
+    await _note(session, principal, "retention.changed", days=body.days)
     return body
 
 
@@ -95,5 +98,10 @@ async def erase(
     """Erases an actor's events with everything derived from them; what is left is mined anew."""
     async with service.database.session(principal.organization_id) as session:
         job_id = await jobs.start(session, principal.organization_id, "erasure", {"actor": actor})
+        await _note(session, principal, "events.erased", job_id=str(job_id))
     await wake()
     return JobStarted(job_id=job_id)
+
+
+async def _note(session: AsyncSession, principal: Principal, action: str, **details: Any) -> None:
+    await audit.record(session, principal.organization_id, principal.subject, action, "events", **details)

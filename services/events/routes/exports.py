@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi.responses import StreamingResponse
 
-from services.events.domain import exports
+from services.events.domain import audit, exports
 from services.events.routes.events import CriteriaDep
 from shared import webapp
 from shared.deps import ServiceDep, allow
@@ -25,5 +25,8 @@ async def export_events(
     """Every event that fits the filters, oldest first, as NDJSON or CSV."""
     make, media = (exports.table, "text/csv") if format == "csv" else (exports.ndjson, "application/x-ndjson")
     headers = {"Content-Disposition": f'attachment; filename="events.{format}"'}
-    body = make(service.database, principal.organization_id, criteria)
+    organization_id = principal.organization_id
+    async with service.database.session(organization_id) as session:
+        await audit.record(session, organization_id, principal.subject, "events.exported", "events", format=format)
+    body = make(service.database, organization_id, criteria)
     return StreamingResponse(body, media_type=media, headers=headers)

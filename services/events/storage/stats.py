@@ -26,6 +26,10 @@ async def add(session: AsyncSession, counts: Mapping[Key, int]) -> None:
             index_elements=list(COLUMNS), set_={"count": stat.c["count"] + statement.excluded["count"]}
         )
         await session.execute(statement)
+    lowered = {key[0] for key, count in counts.items() if count < 0}
+    if lowered:  # a counter of nothing would still say whose it was
+        empty = (stat.c.organization_id.in_(lowered), stat.c["count"] == 0)
+        await session.execute(sa.delete(stat).where(*empty))
 
 
 _COUNT = """

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.integrations.messages import AuditRecorded
 from services.integrations.storage import messages
-from shared import clock, ids
+from shared import clock, ids, tracing
 from shared.identity import Principal
 
 
@@ -20,6 +20,7 @@ async def record(session: AsyncSession, principal: Principal, action: str, targe
         target=str(target),
         details=details,
         at=clock.now(),
+        address=tracing.address(),
     )
     # A key of its own: the moment is in the message, so one that waits need not hold up the others.
     await messages.publish(session, message, to=("auth",), key=str(ids.new()))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workflows.domain import audit
 from services.workflows.storage import approvals
 from shared import clock, errors
 from shared.testing.faults import failpoint
@@ -49,6 +50,9 @@ async def decide(session: AsyncSession, made: Decision) -> dict[str, Any]:
     )
     if not stored:
         raise errors.Conflict("already-decided", "You have decided this already.")
+    await audit.record(
+        session, made.organization_id, made.subject, "approval.decided", made.approval_id, decision=made.decision
+    )
     agreed = sum(row.decision == "approve" for row in await approvals.decisions(session, made.approval_id))
     if made.decision == "reject" or agreed >= found.required:
         await approvals.close(session, made.approval_id, "rejected" if made.decision == "reject" else "approved", now)

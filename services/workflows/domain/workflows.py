@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.domain import plan, triggers
+from services.workflows.domain import audit, plan, triggers
 from services.workflows.domain.definition import Definition
 from services.workflows.step import catalog
 from services.workflows.storage import runs, workflows
@@ -53,6 +53,7 @@ async def create(
         found = await workflows.find_by_origin(session, author.organization_id, str(origin))
         return found or workflow_id, False
     await _sync(session, author, workflow_id, definition, active=active)
+    await _note(session, author, "workflow.created", workflow_id)
     return workflow_id, True
 
 
@@ -76,6 +77,7 @@ async def replace(
     await workflows.insert_version(session, workflow_id, version, values, write(definition))
     await workflows.update(session, workflow_id, version=version, name=definition.name, updated_at=now)
     await _sync(session, author, workflow_id, definition, active=found.active)
+    await _note(session, author, "workflow.changed", workflow_id, version=version)
     return await get(session, author.organization_id, workflow_id)
 
 
@@ -105,6 +107,7 @@ async def switch(
     if found.active != active:
         await workflows.update(session, workflow_id, active=active, updated_at=clock.now())
         await _sync(session, author, workflow_id, Definition.model_validate(found.definition), active=active)
+        await _note(session, author, "workflow.activated" if active else "workflow.deactivated", workflow_id)
     if cancel_runs:
         await runs.cancel(session, author.organization_id, runs.is_of_workflow(workflow_id))
     return await get(session, author.organization_id, workflow_id)
@@ -116,7 +119,12 @@ async def delete(session: AsyncSession, author: Author, workflow_id: UUID, *, if
     now = clock.now()
     await _sync(session, author, workflow_id, Definition.model_validate(found.definition), active=False)
     await workflows.update(session, workflow_id, active=False, deleted_at=now, updated_at=now)
+    await _note(session, author, "workflow.deleted", workflow_id)
     await runs.cancel(session, author.organization_id, runs.is_of_workflow(workflow_id))
+
+
+async def _note(session: AsyncSession, author: Author, action: str, workflow_id: UUID, **details: Any) -> None:
+    await audit.record(session, author.organization_id, author.subject, action, workflow_id, **details)
 
 
 async def _lock(session: AsyncSession, author: Author, workflow_id: UUID, if_match: str | None) -> Any:
