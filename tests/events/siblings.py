@@ -21,6 +21,8 @@ class Workflows:
         self.runs: set[tuple[str, str]] = set()
         self.origins: dict[str, UUID] = {}
         self.definitions: list[dict[str, Any]] = []
+        self.history: dict[str, dict[str, Any]] = {}
+        self.rehearsals: dict[str, str] = {}
         self.failures = 0
         self.url = ""
 
@@ -36,6 +38,8 @@ class Workflows:
             await _answer(send, 500, {})
         elif scope["path"] == "/internal/trigger-matches":
             await _answer(send, 200, {"started": self._match(orjson.loads(body)["matches"])})
+        elif scope["path"] == "/internal/lineage":
+            await _answer(send, 200, {"runs": self._trace(orjson.loads(body))})
         else:
             await _answer(send, *self._create(orjson.loads(body)))
 
@@ -49,7 +53,25 @@ class Workflows:
         self.definitions.append(body["definition"])
         origin = body["origin"]["id"]
         known = origin in self.origins
-        return 200 if known else 201, {"workflow_id": str(self.origins.setdefault(origin, ids.new()))}
+        made = str(self.origins.setdefault(origin, ids.new()))
+        rehearsal = self.rehearsals.setdefault(origin, str(ids.new()))
+        first = {"workflow_id": made, "dry_run": True, "key": origin, "event": body["event"]}
+        self.history.setdefault(rehearsal, first)
+        return 200 if known else 201, {"workflow_id": made, "dry_run_id": rehearsal}
+
+    def _trace(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        found = []
+        for name, run in self.history.items():
+            event = (run["event"] or {}).get("id")
+            began = run["workflow_id"] in body.get("workflows", []) or event in body.get("events", [])
+            if began or name in body.get("runs", []):
+                shown = {"id": name, "version": 1, "status": "succeeded", "created_at": "2026-01-01T00:00:00Z"}
+                cause = {"kind": "event", "id": event}
+                effects = run.get("effects", [])
+                origin = f"suggestion:{run['key']}"
+                told = {"workflow_id": run["workflow_id"], "dry_run": run["dry_run"], "origin": origin}
+                found.append({**shown, **told, "finished_at": None, "cause": cause, "effects": effects})
+        return found
 
 
 async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:

@@ -77,16 +77,27 @@ async def test_a_routine_becomes_pattern_suggestion_and_workflow(mined: Tenant, 
     best = suggestions[0]
     assert best["status"] == "open"
     assert best["workflow"]["trigger"]["match"]["type"] == "order.received"
-    assert set(best["backtest"]) == {"would_have_fired", "matched", "missed", "wrong"}
+    assert set(best["backtest"]) == {"would_have_fired", "matched", "missed", "wrong", "learned", "examples"}
     assert best["backtest"]["matched"] > 5
+    assert best["person"] == "ada"
+    assert best["minutes"]["runs_per_week"] > 20
+    assert {item["kind"] for item in best["parameters"]} == {"variable"}
+    cited = [name for item in best["parameters"] for name in item["evidence"]]
+    cited += [name for runs in best["backtest"]["examples"].values() for run in runs for name in run]
+    assert cited
+    for name in set(cited):
+        assert (await mined.client.get(f"/api/v1/events/{name}")).status_code == 200
 
     path = f"/api/v1/suggestions/{best['id']}"
     first = await mined.client.post(f"{path}/apply")
     again = await mined.client.post(f"{path}/apply")
     assert (first.status_code, again.status_code) == (201, 200), first.text
-    assert first.json() == again.json() == {"workflow_id": str(workflows.origins[best["id"]])}
+    made, rehearsal = str(workflows.origins[best["id"]]), workflows.rehearsals[best["id"]]
+    assert first.json() == again.json() == {"workflow_id": made, "dry_run_id": rehearsal}
     assert workflows.definitions[-1] == best["workflow"]
+    assert workflows.history[rehearsal]["event"]["id"] == best["evidence"][0]
     shown = (await mined.client.get(path)).json()
+    assert shown["dry_run_id"] == rehearsal
     assert (shown["status"], shown["workflow_id"]) == ("applied", first.json()["workflow_id"])
     assert (await mined.client.post(f"{path}/dismiss")).status_code == 409
 

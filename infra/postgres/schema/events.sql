@@ -66,6 +66,16 @@ CREATE TABLE public.cursor (
     token bigint DEFAULT 0 NOT NULL,
     leased_until timestamp with time zone NOT NULL
 );
+CREATE TABLE public.decision (
+    id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    suggestion_id uuid NOT NULL,
+    decision text NOT NULL,
+    kind text NOT NULL,
+    certainty double precision NOT NULL,
+    decided_by text,
+    decided_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.event (
     id uuid NOT NULL,
     organization_id uuid NOT NULL,
@@ -134,6 +144,26 @@ CREATE TABLE public.log_epoch (
     epoch integer NOT NULL,
     system_identifier bigint NOT NULL,
     begun_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.mining_chunk (
+    organization_id uuid NOT NULL,
+    number bigint NOT NULL,
+    events integer NOT NULL,
+    body bytea NOT NULL
+);
+CREATE TABLE public.mining_setting (
+    organization_id uuid NOT NULL,
+    settings jsonb NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.mining_state (
+    organization_id uuid NOT NULL,
+    epoch integer NOT NULL,
+    xid bigint NOT NULL,
+    sequence bigint NOT NULL,
+    next_number bigint NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    summary jsonb NOT NULL
 );
 CREATE TABLE public.outbox (
     "position" bigint NOT NULL,
@@ -220,7 +250,10 @@ CREATE TABLE public.suggestion (
     retired_at timestamp with time zone,
     epoch integer NOT NULL,
     xid bigint NOT NULL,
-    sequence bigint NOT NULL
+    sequence bigint NOT NULL,
+    dry_run_id uuid,
+    person text,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 CREATE TABLE public.upload_chunk (
     job_id uuid NOT NULL,
@@ -234,6 +267,8 @@ ALTER TABLE ONLY public.capture_filter
     ADD CONSTRAINT pk_capture_filter PRIMARY KEY (organization_id);
 ALTER TABLE ONLY public.cursor
     ADD CONSTRAINT pk_cursor PRIMARY KEY (consumer);
+ALTER TABLE ONLY public.decision
+    ADD CONSTRAINT pk_decision PRIMARY KEY (id);
 ALTER TABLE ONLY public.event
     ADD CONSTRAINT pk_event PRIMARY KEY (id);
 ALTER TABLE ONLY public.event_key
@@ -246,6 +281,12 @@ ALTER TABLE ONLY public.job
     ADD CONSTRAINT pk_job PRIMARY KEY (id);
 ALTER TABLE ONLY public.log_epoch
     ADD CONSTRAINT pk_log_epoch PRIMARY KEY (epoch);
+ALTER TABLE ONLY public.mining_chunk
+    ADD CONSTRAINT pk_mining_chunk PRIMARY KEY (organization_id, number);
+ALTER TABLE ONLY public.mining_setting
+    ADD CONSTRAINT pk_mining_setting PRIMARY KEY (organization_id);
+ALTER TABLE ONLY public.mining_state
+    ADD CONSTRAINT pk_mining_state PRIMARY KEY (organization_id);
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT pk_outbox PRIMARY KEY ("position");
 ALTER TABLE ONLY public.pattern
@@ -266,6 +307,7 @@ ALTER TABLE ONLY public.pattern
     ADD CONSTRAINT uq_pattern_organization_id_key UNIQUE (organization_id, key);
 ALTER TABLE ONLY public.suggestion
     ADD CONSTRAINT uq_suggestion_organization_id_pattern_id UNIQUE (organization_id, pattern_id);
+CREATE INDEX ix_decision_organization_id_suggestion_id ON public.decision USING btree (organization_id, suggestion_id, id);
 CREATE INDEX ix_event_organization_id_time_id ON ONLY public.event USING btree (organization_id, "time", id);
 CREATE INDEX ix_event_position ON ONLY public.event USING btree (epoch, xid, sequence);
 CREATE INDEX ix_idempotency_key_created_at ON public.idempotency_key USING btree (created_at);
@@ -280,11 +322,16 @@ CREATE INDEX ix_subscription_catch_up_from ON public.subscription USING btree (c
 CREATE INDEX ix_subscription_organization_id ON public.subscription USING btree (organization_id);
 CREATE INDEX ix_suggestion_organization_id_score_id ON public.suggestion USING btree (organization_id, score, id);
 CREATE INDEX ix_suggestion_position ON public.suggestion USING btree (organization_id, epoch, xid, sequence);
+CREATE INDEX ix_suggestion_workflow_id ON public.suggestion USING btree (workflow_id) WHERE (workflow_id IS NOT NULL);
 ALTER TABLE public.capture_filter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.decision ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.event_key ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.idempotency_key ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.mining_chunk ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.mining_setting ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.mining_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.pattern ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.rejection ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.retention ENABLE ROW LEVEL SECURITY;
@@ -292,10 +339,14 @@ ALTER TABLE public.stat ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.subscription ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.suggestion ENABLE ROW LEVEL SECURITY;
 CREATE POLICY system ON public.capture_filter TO events_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.decision TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.event TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.event_key TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.idempotency_key TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.job TO events_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.mining_chunk TO events_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.mining_setting TO events_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.mining_state TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.pattern TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.rejection TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.retention TO events_system USING (true) WITH CHECK (true);
@@ -304,10 +355,14 @@ CREATE POLICY system ON public.subscription TO events_system USING (true) WITH C
 CREATE POLICY system ON public.suggestion TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.upload_chunk TO events_system USING (true) WITH CHECK (true);
 CREATE POLICY tenant ON public.capture_filter TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
+CREATE POLICY tenant ON public.decision TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.event TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.event_key TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.idempotency_key TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.job TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
+CREATE POLICY tenant ON public.mining_chunk TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
+CREATE POLICY tenant ON public.mining_setting TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
+CREATE POLICY tenant ON public.mining_state TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.pattern TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.rejection TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.retention TO events_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
@@ -331,6 +386,8 @@ GRANT SELECT ON TABLE public.alembic_version TO events_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.capture_filter TO events_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.capture_filter TO events_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.cursor TO events_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.decision TO events_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.decision TO events_system;
 GRANT SELECT,INSERT ON TABLE public.event TO events_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.event TO events_system;
 GRANT SELECT,INSERT ON TABLE public.event_key TO events_api;
@@ -344,6 +401,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO events_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job TO events_system;
 GRANT SELECT ON TABLE public.log_epoch TO events_api;
 GRANT SELECT ON TABLE public.log_epoch TO events_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mining_chunk TO events_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mining_chunk TO events_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mining_setting TO events_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mining_setting TO events_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mining_state TO events_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mining_state TO events_system;
 GRANT SELECT,INSERT ON TABLE public.outbox TO events_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox TO events_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pattern TO events_api;

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.domain import events, signals
+from services.events.domain import events, preferences, reading, signals, verdicts
 from services.events.domain.jobs import Work
 from services.events.domain.signals import Signals
 from services.events.messages import SuggestionCreated
@@ -21,7 +21,6 @@ from services.events.storage.tables import outbox_message
 from shared import clock, errors, outbox
 
 P = TypeVar("P")
-BATCH = 5_000
 MODULE = "services.events.domain.miner_process"
 
 
@@ -69,23 +68,26 @@ async def opened() -> AsyncIterator[Miner]:
 
 
 async def run(work: Work) -> None:
-    """Mines the organisation's latest events, and stores what was found in one transaction."""
+    """Takes in what is new, mines the organisation's latest events, and stores what was found in one transaction."""
+    async with work.service.database.system() as session:
+        chosen = await preferences.read(session, work.organization_id)
     async with opened() as miner:
-        ids = await _feed(work, miner)
+        await miner.tell({"do": "begin", **{name: chosen[name] for name in ("least_actors", "zone", "zones")}})
+        await reading.feed(work, miner)
         found = await miner.ask({"do": "mine"})
-        wanted = await _load(work, ids, found["wanted"])
+        wanted = await _load(work, found["wanted"])
         proposals = await miner.ask({"do": "propose", "events": wanted})
     async with work.service.database.system() as session:
         now = clock.now()
-        for pattern in found["patterns"]:
-            pattern["evidence"] = [str(ids[row]) for row in pattern["evidence"]]
         known = await patterns.replace(session, work.organization_id, found["patterns"], now)
-        for item in proposals:
-            item["evidence"] = [str(ids[row]) for row in item["evidence"]]
         rows = [{**item, "pattern_id": known[item["key"]]} for item in proposals]
-        for suggestion_id, item in await suggestions.replace(session, work.organization_id, rows, now):
+        rows = await verdicts.calibrate(session, work.organization_id, rows)
+        offered, held = await verdicts.ration(session, work.organization_id, rows, chosen["suggestions_per_week"], now)
+        for suggestion_id, item in await suggestions.replace(session, work.organization_id, offered, now):
             await _tell(session, work.organization_id, suggestion_id, item, now)
-        await work.record(session, accepted=len(ids))
+        summary = {"patterns": len(known), "held": held, "events": found["events"]}
+        await history.summarise(session, work.organization_id, summary)
+        await work.record(session, accepted=found["events"])
     work.service.part(Signals).announce(signals.SUGGESTIONS, str(work.organization_id))
 
 
@@ -105,29 +107,14 @@ async def _tell(
     await outbox.add(session, outbox_message, message, to=("integrations",), key=str(organization_id))
 
 
-async def _feed(work: Work, miner: Miner) -> list[UUID]:
-    """Sends the history, newest first; answers the ids of its rows."""
-    ids: list[UUID] = []
-    below = None
-    most: int = getattr(work.service.settings, "mining_events", 200_000)
-    while len(ids) < most:
-        async with work.service.database.system() as session:
-            rows = await history.page(session, work.organization_id, below, min(BATCH, most - len(ids)))
-        if not rows:
-            break
-        ids += [row.id for row in rows]
-        await miner.tell({"do": "add", "rows": [tuple(row)[2:] for row in rows]})
-        below = (rows[-1].time, rows[-1].id)
-    return ids
-
-
-async def _load(work: Work, ids: list[UUID], wanted: list[int]) -> dict[int, dict[str, Any]]:
-    rows_of = {ids[row]: row for row in wanted}
+async def _load(work: Work, wanted: list[tuple[int, bytes]]) -> dict[int, dict[str, Any]]:
+    """Whole events by the miner's number of their row."""
+    rows_of = {UUID(bytes=event_id): row for row, event_id in wanted}
+    ids = list(rows_of)
     found: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(wanted), 500):
-        chosen = [ids[row] for row in wanted[start : start + 500]]
+    for start in range(0, len(ids), 500):
         async with work.service.database.system() as session:
-            rows = await stored_events.find_many(session, work.organization_id, chosen)
+            rows = await stored_events.find_many(session, work.organization_id, ids[start : start + 500])
         for row in rows:
             found[rows_of[row.id]] = {**events.render(row), "id": str(row.id), "time": row.time.isoformat(),
                                       "received_at": row.received_at.isoformat()}  # fmt: skip

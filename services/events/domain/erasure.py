@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.events.domain import discovery, stats
 from services.events.domain.jobs import Work
 from services.events.domain.positions import Position
-from services.events.storage import cursors, erasure
+from services.events.storage import cursors, erasure, history
 from services.events.storage import stats as stored_stats
 from shared import clock
 from shared.service import Service
@@ -52,9 +52,13 @@ async def _erase_events(work: Work, actor: str | None) -> None:
 
 
 async def forget(session: AsyncSession, rows: Sequence[Row[Any]]) -> int:
-    """Deletes events and takes those that were counted out of the counters; how many were there."""
+    """Deletes events and takes those that were counted out of the counters; how many were there.
+
+    What the miner has read goes too, for these events are in it: the next mining reads anew.
+    """
     if not rows:
         return 0
+    await history.forget(session, sorted({row.organization_id for row in rows}))
     counted = await cursors.interrupt(session, stats.CONSUMER)
     gone = set(await erasure.delete(session, rows))
     known = (row for row in rows if row.id in gone and Position(row.epoch, row.xid, row.sequence) <= counted)

@@ -5,26 +5,27 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any, BinaryIO, TypeVar
+from uuid import UUID
 
 import msgspec
 import numpy as np
 
-from services.events.mining import activity, backtest, condition, miner, proposal
+from services.events.domain import packing
+from services.events.mining import backtest, condition, miner, proposal, teams, zoning
 from services.events.mining.activity import Activities
+from services.events.mining.backtest import Backtest
+from services.events.mining.options import DEFAULT, Options
 from services.events.mining.pattern import HABIT, RELATION, Pattern
+from services.events.mining.significance import wilson
 from services.events.mining.tokens import EXACT
 
 T = TypeVar("T")
 
-# Of longer data only short scalars are kept for replaying conditions, so that memory is bounded by the rows.
-LONGEST_DATA = 2_048
-LONGEST_VALUE = 100
-MAX_SHORT = 20
 MAX_RUNS = 50
 MAX_EXAMPLES = 20
 MAX_OTHERS = 50
@@ -34,7 +35,9 @@ MAX_PROPOSALS = 50
 class Session:
     """One organisation's history, and what was found in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options = DEFAULT, zone: str = "UTC", zones: Mapping[str, str] | None = None) -> None:
+        self._options = options
+        self._zone, self._zones = zone, dict(zones or {})
         self._columns: dict[str, list[Any]] = {name: [] for name in ("actors", "sources", "types", "subjects")}
         self._times: list[float] = []
         self._positions: list[int] = []
@@ -42,56 +45,86 @@ class Session:
         self._chosen: list[Pattern] = []
         self._subjects: list[str | None] = []
         self._data: list[str | None] = []
+        self._ids: list[bytes] = []
+        self._log: Activities | None = None
 
     def add(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Takes rows [actor, source, type, subject, data (JSON text or None), seconds, position]."""
-        for actor, source, kind, subject, data, seconds, position in rows:
-            asked = data is not None and (not subject or len(data) > LONGEST_DATA)
-            decoded = msgspec.json.decode(data) if asked else None
-            details = {"subject": subject, "data": decoded}
-            for name, value in zip(self._columns, (actor, source, kind, activity.detail(details)), strict=True):
+        """Takes prepared rows [id, actor, source, type, subject, data, seconds, position, detail]; see `packing`."""
+        self._log = None
+        for event_id, actor, source, kind, subject, data, seconds, position, detail in rows:
+            for name, value in zip(self._columns, (actor, source, kind, detail), strict=True):
                 self._columns[name].append(value)
+            self._ids.append(event_id)
             self._times.append(seconds)
             self._positions.append(position)
             self._subjects.append(subject)
-            self._data.append(data if data is None or len(data) <= LONGEST_DATA else _shortened(decoded))
+            self._data.append(data)
 
     def mine(self) -> dict[str, Any]:
-        """{patterns, wanted}: what was found, and the rows whose whole events proposals need."""
-        self._patterns = miner.survey(self._activities())
+        """{patterns, wanted, events}: what was found, the ids of the rows whose whole events proposals need, and how
+        many events there were."""
+        self._patterns = miner.survey(self._activities(), self._options)
         self._chosen = proposal.choose(self._patterns)[:MAX_PROPOSALS]
         wanted = {row for pattern in self._chosen for run in _examples(pattern) for row in run}
         wanted |= {row for pattern in self._chosen for row in self._others(pattern)}
-        return {"patterns": [_describe(pattern) for pattern in self._patterns], "wanted": sorted(wanted)}
+        found = []
+        for pattern in self._patterns:
+            cited = [row for run in pattern.evidence[-MAX_RUNS:] for row in run]
+            found.append({**_describe(pattern), "evidence": self._name(cited)})
+        return {
+            "patterns": found,
+            "wanted": [(row, self._ids[row]) for row in sorted(wanted)],
+            "events": len(self._times),
+        }
 
     def propose(self, events: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
         """A proposal for each chosen pattern whose examples still exist, with its backtest."""
-        history = backtest.split(self._activities()) if self._chosen else None
+        log = self._activities()
+        history = backtest.split(log, self._options) if self._chosen else None
         answer = []
         for pattern in self._chosen:
             examples = [[events[row] for row in run] for run in _examples(pattern) if all(row in events for row in run)]
             if not examples or history is None:
                 continue
             others = [events[row] for row in self._others(pattern) if row in events]
-            made = proposal.propose(pattern, examples, others)
-            judged = backtest.replay(history, pattern, fires=partial(self._meets, made.conditions))
-            figures = ("would_have_fired", "matched", "missed", "wrong")
+            person = teams.person(pattern, log)
+            made = proposal.propose(pattern, examples, others, zone=self._zone_of(person))
+            judged = backtest.replay(history, pattern, self._options, partial(self._meets, made.conditions))
             if not judged.would_have_fired and (judged.missed or pattern.kind == RELATION):
                 continue  # its condition holds no more, or neither thing has changed for long
             answer.append(
                 {
                     "key": _key(pattern),
+                    "kind": pattern.kind,
+                    "person": person,
                     "title": made.title,
                     "reasoning": made.reasoning,
-                    "confidence": made.confidence,
+                    "confidence": _certain(pattern, judged, made.confidence),
                     "minutes_per_week": made.minutes_per_week,
                     "score": pattern.score,
                     "workflow": made.workflow,
-                    "evidence": self._shown(pattern, made.conditions),
-                    "backtest": {name: getattr(judged, name) for name in figures},
+                    "evidence": self._name(self._shown(pattern, made.conditions)),
+                    "backtest": self._report(judged),
+                    "details": {
+                        "parameters": made.parameters,
+                        "conditions": made.claims,
+                        "minutes": pattern.details.get("minutes", {}),
+                    },
                 }
             )
         return answer
+
+    def _report(self, judged: Backtest) -> dict[str, Any]:
+        """The back-test as the API shows it, in the same order whenever the input is the same."""
+        figures = {name: getattr(judged, name) for name in ("would_have_fired", "matched", "missed", "wrong")}
+        examples = {name: [self._name(run) for run in runs] for name, runs in sorted(judged.examples.items())}
+        return {**figures, "learned": judged.learned, "examples": examples}
+
+    def _name(self, rows: Iterable[int]) -> list[str]:
+        return [str(UUID(bytes=self._ids[row])) for row in rows]
+
+    def _zone_of(self, person: str | None) -> str:
+        return self._zones.get(person or "", self._zone)
 
     def _shown(self, pattern: Pattern, terms: Sequence[condition.Term]) -> list[int]:
         """The rows of the latest runs, those first that the proposed trigger would have begun."""
@@ -105,11 +138,16 @@ class Session:
         return condition.holds(terms, event)
 
     def _activities(self) -> Activities:
-        return Activities(
-            **self._columns,
-            times=np.array(self._times, dtype=np.float64),
-            positions=np.array(self._positions, dtype=np.int64),
-        )
+        if self._log is None:
+            times = np.array(self._times, dtype=np.float64)
+            zones = [self._zone_of(actor) for actor in self._columns["actors"]]
+            self._log = Activities(
+                **self._columns,
+                times=times,
+                positions=np.array(self._positions, dtype=np.int64),
+                offsets=zoning.offsets(times, zones),
+            )
+        return self._log
 
     def _others(self, pattern: Pattern) -> list[int]:
         """Events like the first step that began no run of the pattern, from all of its time."""
@@ -163,20 +201,14 @@ def _describe(pattern: Pattern) -> dict[str, Any]:
         "steps": [{name: step[name] for name in ("source", "type", "subject", "level")} for step in steps],
         "figures": {**shown, "actors": len(people), "details": pattern.details},
         "score": pattern.score,
-        "evidence": [row for run in pattern.evidence[-MAX_RUNS:] for row in run],
     }
 
 
-def _shortened(data: Any) -> str | None:
-    """The short scalars of an object, as JSON."""
-    if not isinstance(data, dict):
-        return None
-    short = {name: value for name, value in data.items() if _is_short(name) and _is_short(value)}
-    return msgspec.json.encode(dict(list(short.items())[:MAX_SHORT])).decode()
-
-
-def _is_short(value: object) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, str) and len(value) <= LONGEST_VALUE)
+def _certain(pattern: Pattern, judged: Backtest, certainty: float) -> float:
+    """A schedule fires on every day of its kind, so a habit is only as certain as its replay was right."""
+    if pattern.kind != HABIT:
+        return certainty
+    return round(min(certainty, wilson(judged.matched, judged.would_have_fired)), 4)
 
 
 def _finite(value: float) -> float | None:
@@ -200,8 +232,13 @@ def main() -> None:
     os.dup2(2, 1)
     session = Session()
     for message in _messages(sys.stdin.buffer):
-        if message["do"] == "add":
-            session.add(message["rows"])
+        if message["do"] == "begin":
+            options = replace(DEFAULT, least_actors=message["least_actors"])
+            session = Session(options, message["zone"], message["zones"])
+        elif message["do"] == "pack":
+            _write(output, packing.pack(message["body"], message["rows"]))
+        elif message["do"] == "load":
+            session.add(packing.unpack(message["body"]))
         elif message["do"] == "mine":
             _write(output, session.mine())
         else:

@@ -1,18 +1,25 @@
 """Suggestions: shown, applied, dismissed, bookmarked."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.clients import workflows
-from services.events.domain import signals
+from services.events.domain import events as rendering
+from services.events.domain import signals, verdicts
 from services.events.domain.signals import Signals
-from services.events.storage import suggestions
+from services.events.storage import events, suggestions
+from services.events.storage import verdicts as stored_verdicts
 from shared import clock, errors
 from shared.service import Service
+
+MOST_LOOKED_AT = 20
+_TOLD = ("parameters", "conditions", "minutes")
 
 
 async def get(session: AsyncSession, organization_id: UUID, suggestion_id: UUID) -> dict[str, Any]:
@@ -33,36 +40,65 @@ def sort_key(suggestion: dict[str, Any]) -> list[Any]:
     return [suggestion["score"], str(suggestion["id"])]
 
 
-async def apply(
-    service: Service, organization_id: UUID, suggestion_id: UUID, user_id: UUID | None
-) -> tuple[UUID, bool]:
-    """The suggestion's workflow, made inactive if it is not there yet, and whether this call made it.
+@dataclass(frozen=True)
+class Applied:
+    """The suggestion's workflow, the dry run that shows what it will do, and whether this call made them."""
 
-    Raises NotFound. The call to workflows runs with no transaction open; its origin makes repeating it harmless.
+    workflow_id: UUID
+    dry_run_id: UUID | None
+    first: bool
+
+
+async def apply(service: Service, organization_id: UUID, suggestion_id: UUID, user_id: UUID | None) -> Applied:
+    """Makes the suggestion's workflow, inactive, if it is not there yet; raises NotFound.
+
+    The call to workflows runs with no transaction open; its origin makes repeating it harmless.
     """
     async with service.database.session(organization_id) as session:
         found = await _find(session, organization_id, suggestion_id)
+        example = await _example(session, found) if found.workflow_id is None else None
     if found.workflow_id is not None:
-        return found.workflow_id, False
-    workflow_id = await workflows.create(
-        service.siblings, organization_id, found.workflow, suggestion_id=suggestion_id, user_id=user_id
+        return Applied(found.workflow_id, found.dry_run_id, first=False)
+    workflow_id, dry_run_id = await workflows.create(
+        service.siblings, organization_id, found.workflow, suggestion_id=suggestion_id, user_id=user_id, event=example
     )
+    made = {"workflow_id": workflow_id, "dry_run_id": dry_run_id}
     async with service.database.session(organization_id) as session:
-        first = await suggestions.change(
-            session, suggestion_id, clock.now(), unless=("applied",), status="applied", workflow_id=workflow_id
-        )
+        now = clock.now()
+        first = await suggestions.change(session, suggestion_id, now, unless=("applied",), status="applied", **made)
+        if first:
+            await stored_verdicts.add(session, found, verdicts.APPLIED, _subject(user_id), now)
     service.part(Signals).announce(signals.SUGGESTIONS, str(suggestion_id))
-    return workflow_id, first
+    return Applied(workflow_id, dry_run_id, first)
 
 
-async def mark(service: Service, organization_id: UUID, suggestion_id: UUID, status: str) -> None:
+async def _example(session: AsyncSession, found: Row[Any]) -> dict[str, Any] | None:
+    """The first event that the suggestion cites and that is still there, as a trigger would bring it."""
+    if found.workflow["trigger"]["type"] != "event":
+        return None
+    for event_id in found.evidence[:MOST_LOOKED_AT]:
+        row = await events.find(session, found.organization_id, UUID(event_id))
+        if row is not None:
+            shown: dict[str, Any] = orjson.loads(orjson.dumps(rendering.render(row), default=str))
+            return shown
+    return None
+
+
+async def mark(service: Service, organization_id: UUID, suggestion_id: UUID, status: str, user_id: UUID | None) -> None:
     """Dismisses or bookmarks; raises NotFound, or Conflict when it is applied."""
     async with service.database.session(organization_id) as session:
-        await _find(session, organization_id, suggestion_id)
-        changed = await suggestions.change(session, suggestion_id, clock.now(), unless=("applied",), status=status)
+        found = await _find(session, organization_id, suggestion_id)
+        now = clock.now()
+        changed = await suggestions.change(session, suggestion_id, now, unless=("applied",), status=status)
         if not changed:
             raise errors.Conflict("suggestion-applied", "This suggestion has become a workflow.")
+        if found.status != status:
+            await stored_verdicts.add(session, found, status, _subject(user_id), now)
     service.part(Signals).announce(signals.SUGGESTIONS, str(suggestion_id))
+
+
+def _subject(user_id: UUID | None) -> str | None:
+    return None if user_id is None else f"user:{user_id}"
 
 
 async def _find(session: AsyncSession, organization_id: UUID, suggestion_id: UUID) -> Row[Any]:
@@ -76,6 +112,7 @@ def render(row: Row[Any]) -> dict[str, Any]:
     """A suggestion as the API shows it."""
     shown = (
         "id", "pattern_id", "title", "reasoning", "confidence", "minutes_per_week", "workflow", "evidence", "backtest",
-        "status", "workflow_id", "created_at", "score",
+        "status", "workflow_id", "dry_run_id", "person", "created_at", "score",
     )  # fmt: skip
-    return {name: getattr(row, name) for name in shown}
+    told = {name: row.details.get(name, {} if name == "minutes" else []) for name in _TOLD}
+    return {**{name: getattr(row, name) for name in shown}, **told}

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.domain import jobs, subscriptions
+from services.events.domain import jobs, subscriptions, verdicts
 from services.events.messages import Match, OrganizationDeleted, TriggerChanged, UserDeleted
 from shared.messages import Handler
 
@@ -19,6 +19,9 @@ async def _put_subscription(session: AsyncSession, message: TriggerChanged) -> N
         active=message.active,
         revision=message.revision,
         changed_at=message.changed_at,
+    )
+    await verdicts.follow(
+        session, message.organization_id, message.workflow_id, active=message.active, at=message.changed_at
     )
 
 

@@ -36,7 +36,8 @@ class Activities:
     """Columns of one length n, in any order; row numbers are the input indexes that evidence cites.
 
     actors: n names, None for events without an actor; sources, types: n strings; subjects: n strings or None;
-    times: float64 seconds since the epoch; positions: int64, breaks ties of time.
+    times: float64 seconds since the epoch; positions: int64, breaks ties of time; offsets: seconds that the actor's
+    clock was ahead of UTC, 0 where absent.
     """
 
     actors: Sequence[str | None]
@@ -45,9 +46,15 @@ class Activities:
     subjects: Sequence[str | None]
     times: Floats
     positions: Ints
+    offsets: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @property
+    def local(self) -> Floats:
+        """Times (n,) by the actors' clocks."""
+        return self.times if self.offsets is None else self.times + self.offsets
 
     def select(self, rows: Ints) -> Activities:
         """The given rows, in the given order; indexes start anew."""
@@ -59,6 +66,7 @@ class Activities:
             [self.subjects[row] for row in chosen],
             self.times[rows],
             self.positions[rows],
+            None if self.offsets is None else self.offsets[rows],
         )
 
     def without(self, actor: str) -> Activities:

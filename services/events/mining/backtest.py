@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.events.mining import habits
 from services.events.mining.activity import Activities, Bools, Ints
 from services.events.mining.cochange import Burst, bursts
 from services.events.mining.miner import mine
-from services.events.mining.options import DEFAULT, Options
-from services.events.mining.pattern import RELATION, Pattern
+from services.events.mining.options import DAY, DEFAULT, MINUTE, Options
+from services.events.mining.pattern import HABIT, RELATION, Pattern
 from services.events.mining.sessions import Sessions, acts, collapse, order
 from services.events.mining.tokens import EXACT, TYPE, Coding, Token, exact, plain
 
 TRAINING = 0.7
+MOST_EXAMPLES = 5
 Fires = Callable[[int], bool]
 
 
@@ -52,7 +54,8 @@ def split(activities: Activities, options: Options = DEFAULT, share: float = TRA
     times = activities.times
     cut = float(times.min() + share * (times.max() - times.min())) if len(times) else 0.0
     first = np.flatnonzero(times <= cut)
-    learned = frozenset(pattern.steps for pattern in mine(activities.select(first), options))
+    taught = activities.select(first)
+    learned = frozenset(pattern.steps for pattern in (*mine(taught, options), *habits.find(taught, options)))
     rest = np.flatnonzero(times > cut)
     log = activities.select(rest)
     levels = exact(log), plain(log)
@@ -75,8 +78,12 @@ def replay(history: History, pattern: Pattern, options: Options = DEFAULT, fires
 
     fires: whether the trigger's condition holds for the event of an input index; without it every event does.
     """
-    related = pattern.kind == RELATION
-    outcomes = _together(history, pattern) if related else _runs(history, pattern, options, fires)
+    if pattern.kind == HABIT:
+        outcomes = _kept(history, pattern)
+    elif pattern.kind == RELATION:
+        outcomes = _together(history, pattern)
+    else:
+        outcomes = _runs(history, pattern, options, fires)
     return Backtest(
         would_have_fired=len(outcomes["matched"]) + len(outcomes["wrong"]),
         matched=len(outcomes["matched"]),
@@ -84,10 +91,37 @@ def replay(history: History, pattern: Pattern, options: Options = DEFAULT, fires
         wrong=len(outcomes["wrong"]),
         learned=pattern.steps in history.learned,
         examples={
-            name: tuple(tuple(history.rest[list(rows)].tolist()) for rows in found[:5])
+            name: tuple(tuple(history.rest[list(rows)].tolist()) for rows in found if rows)[:MOST_EXAMPLES]
             for name, found in outcomes.items()
         },
     )
+
+
+def _kept(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]]:
+    """Days on which the schedule would have fired, by whether the habit was kept; and days when it was done otherwise.
+
+    The schedule fires on every day of its kind, whether or not the person was there.
+    """
+    outcomes: dict[str, list[tuple[int, ...]]] = {"matched": [], "missed": [], "wrong": []}
+    if not len(history.log):
+        return outcomes
+    calendar, middle, reach = (pattern.details[name] for name in ("calendar", "minute_of_day", "plus_minus_minutes"))
+    mine_ = np.array([actor == pattern.actors[0] for actor in history.log.actors], dtype=np.bool_)
+    rows = np.flatnonzero(mine_ & _fits(history.levels, pattern.steps[0]))
+    local = history.log.local
+    days = np.floor(local / DAY).astype(np.int64)
+    away = np.abs(local % DAY - MINUTE * float(str(middle)))
+    near = rows[away[rows] <= MINUTE * float(str(reach)) + habits.SLOT]
+    kept = {int(days[row]): (int(row),) for row in near[::-1]}
+    kinds = dict(habits.CALENDARS)[str(calendar)]
+    fired = [
+        day for day in range(int(days.min()) + 1, int(days.max()) + 1) if (day + habits.EPOCH_WEEKDAY) % 7 in kinds
+    ]
+    for day in fired:
+        outcomes["matched" if day in kept else "wrong"].append(kept.get(day, ()))
+    otherwise = {int(days[row]): (int(row),) for row in rows[::-1] if not (days[row] in kept and days[row] in fired)}
+    outcomes["missed"] = [otherwise[day] for day in sorted(otherwise) if day > int(days.min())]
+    return outcomes
 
 
 def _together(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]]:

@@ -57,7 +57,7 @@ def items(tails: pl.DataFrame, events: pl.DataFrame, options: Options) -> Items:
         ends=ends[last],
         first_rows=at,
         lengths=last - at + 1,
-        days=np.floor((starts[at] + options.utc_offset) / DAY).astype(np.int64),
+        days=np.floor(starts[at] / DAY).astype(np.int64),
         names=[],
         alphabet=int(tokens.max()) + 1,
     )

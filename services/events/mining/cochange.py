@@ -116,6 +116,7 @@ def _pattern(
         first_seen=min(times),
         last_seen=max(times),
         window=PAUSE,
+        details={"minutes": {"runs_per_week": len(found) / weeks, "seconds_by_hand": REMINDER_MINUTES * MINUTE}},
         evidence=tuple((burst.things[pair[0]], burst.things[pair[1]]) for burst in found),
     )
 

@@ -32,6 +32,8 @@ CALENDARS: tuple[tuple[str, tuple[int, ...]], ...] = (
 SCANNED = SLOTS * len(HALVES) * len(CALENDARS)
 LEAST_REGULAR = 0.6
 LEAST_DAYS = 5
+# What remembering and doing one step by hand is taken to cost.
+BY_HAND_MINUTES = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ class _Window:
 
 
 def find(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
-    """Habits of all actors, one an (actor, token), local time by `utc_offset`.
+    """Habits of all actors, one an (actor, token), by the actor's clock.
 
     details: calendar, minute_of_day, plus_minus_minutes, regularity (days hit ÷ eligible days).
     """
     if not len(activities):
         return []
     coding, ordered = plain(activities), order(activities, options)
-    local = activities.times[ordered.rows] + options.utc_offset
+    local = activities.local[ordered.rows]
     days, slots = np.floor(local / DAY).astype(np.int64), np.floor(local % DAY / SLOT).astype(np.int64)
     found: list[tuple[int, int, _Window, Ints]] = []
     hypotheses = 0
@@ -161,6 +163,7 @@ def _pattern(
         "minute_of_day": int((window.centre + 0.5) * SLOT / MINUTE),
         "plus_minus_minutes": int(window.half * SLOT / MINUTE),
         "regularity": window.hits / window.eligible,
+        "minutes": {"runs_per_week": len(rows) / weeks, "seconds_by_hand": BY_HAND_MINUTES * MINUTE},
     }
     return Pattern(
         kind=HABIT,
@@ -174,7 +177,7 @@ def _pattern(
         days=len(rows),
         median_gap_seconds=float(np.median(np.diff(times))) if len(times) > 1 else 0.0,
         gaps=(),
-        minutes_per_week=len(rows) / weeks * 0.5,
+        minutes_per_week=len(rows) / weeks * BY_HAND_MINUTES,
         first_seen=float(times.min()),
         last_seen=float(times.max()),
         window=HOUR,

@@ -63,7 +63,7 @@ def _constant(values: Sequence[Any]) -> Any:
     return value[1]
 
 
-def _paths(triggers: Sequence[Flat]) -> list[str]:
+def paths(triggers: Sequence[Flat]) -> list[str]:
     """Paths that nearly every run has, the data's before the subject, as they say more precisely what is meant."""
     counts = Counter(path for flat in triggers for path in flat)
     common = [path for path, count in counts.items() if count >= AGREEMENT * len(triggers)]
@@ -71,7 +71,7 @@ def _paths(triggers: Sequence[Flat]) -> list[str]:
 
 
 def _reference(values: Sequence[Any], triggers: Sequence[Flat]) -> str | None:
-    for path in _paths(triggers):
+    for path in paths(triggers):
         same = sum(path in flat and flat[path] == value for value, flat in zip(values, triggers, strict=True))
         if same >= AGREEMENT * len(values):
             return f"{{{{ {path} }}}}"
@@ -82,7 +82,7 @@ def _text(values: Sequence[Any], triggers: Sequence[Flat]) -> str | None:
     """The common text once each value of the first event that it holds is replaced by a reference."""
     if not all(value is None or isinstance(value, str) for value in values):
         return None
-    lengths = {path: sum(len(str(flat.get(path, ""))) for flat in triggers) for path in _paths(triggers)}
+    lengths = {path: sum(len(str(flat.get(path, ""))) for flat in triggers) for path in paths(triggers)}
     rows = [("" if value is None else value, flat) for value, flat in zip(values, triggers, strict=True)]
     for path in sorted(lengths, key=lambda path: -lengths[path]):
         replaced = [(_replace(text, str(flat.get(path, "")), path), flat) for text, flat in rows]
@@ -107,7 +107,7 @@ def _replace(text: str, part: str, path: str) -> str:
 def discriminating(followed: Sequence[Flat], others: Sequence[Flat]) -> dict[str, str | int | float | bool]:
     """Data fields that are the same whenever the routine followed, and mostly differ when it did not."""
     found: dict[str, str | int | float | bool] = {}
-    for path in _paths(followed):
+    for path in paths(followed):
         if not path.startswith("event.data") or '"' in path:
             continue
         value = _constant([flat.get(path) for flat in followed])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.events.mining import cochange, habits, redundancy, rules, sequences, tokens
+from services.events.mining import cochange, habits, redundancy, rules, sequences, teams, tokens
 from services.events.mining.activity import Activities
 from services.events.mining.options import DEFAULT, WEEK, Options
 from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
@@ -21,7 +21,7 @@ def survey(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
     found = mine(activities, options)
     found += rules.find(activities, found, options)
     found += cochange.find(activities, options) + habits.find(activities, options)
-    ranked = sorted(found, key=_rank)
+    ranked = sorted((one for one in found if teams.allowed(one, activities, options)), key=_rank)
     kept = [[one for one in ranked if one.kind == kind][:most] for kind, most in MOST.items()]
     return sorted((one for group in kept for one in group), key=_rank)
 
@@ -63,6 +63,13 @@ def describe(found: Found, sessions: Sessions, coding: Coding, options: Options,
     confidence = found.support / found.trials
     spent = float(np.median(np.minimum(gaps, options.longest_counted_gap).sum(axis=1)))
     saved = spent - options.confirm_seconds - (1.0 - confidence) * options.repair_seconds
+    terms: dict[str, object] = {
+        "runs_per_week": found.support / weeks,
+        "seconds_by_hand": spent,
+        "seconds_to_confirm": options.confirm_seconds,
+        "share_to_repair": 1.0 - confidence,
+        "seconds_to_repair": options.repair_seconds,
+    }
     return Pattern(
         kind=SEQUENCE,
         steps=tuple(coding.tokens[token] for token in found.tokens),
@@ -79,5 +86,6 @@ def describe(found: Found, sessions: Sessions, coding: Coding, options: Options,
         first_seen=float(sessions.starts[items[:, 0]].min()),
         last_seen=float(sessions.ends[items[:, -1]].max()),
         window=found.window,
+        details={"minutes": terms},
         evidence=tuple(tuple(row) for row in sessions.first_rows[items].tolist()),
     )

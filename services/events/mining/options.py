@@ -30,7 +30,7 @@ class Options:
     repair_seconds: float = 30.0
     confirm_seconds: float = 5.0
     longest_counted_gap: float = 2 * MINUTE
-    utc_offset: float = 0.0
+    least_actors: int = 3
     levels: tuple[str, ...] = ("exact", "templated", "type")
 
 

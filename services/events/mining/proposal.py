@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.events.mining import catalogue, condition, inference
+from services.events.mining import catalogue, condition, inference, parameters, timetable
 from services.events.mining.condition import Term
+from services.events.mining.inference import Flat
 from services.events.mining.options import DAY, WEEK
-from services.events.mining.pattern import RELATION, SEQUENCE, Pattern
+from services.events.mining.pattern import HABIT, RELATION, SEQUENCE, Pattern
 from services.events.mining.redundancy import contains
 from services.events.mining.tokens import TYPE, Token
 
@@ -19,11 +21,17 @@ LONGEST_NAME = 120
 SAME_ROUTINE = 0.7
 # A reminder that is wrong more often than right only disturbs.
 SURE_RELATION = 0.5
+# A parameter or condition cites at most this many events for each thing it claims.
+MOST_CITED = 5
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A suggestion as the API shows it; `workflow` is a complete definition, `evidence` the pattern's input indexes."""
+    """A suggestion as the API shows it; `workflow` is a complete definition, `evidence` the pattern's input indexes.
+
+    parameters: [{step, path, kind, value, evidence}] with kind constant, variable, text, branch or unknown;
+    claims: [{path, operator, value, evidence, against}] for each condition; evidence and against are ids of events.
+    """
 
     title: str
     reasoning: str
@@ -33,19 +41,24 @@ class Proposal:
     evidence: tuple[tuple[int, ...], ...]
     left_out: tuple[str, ...] = field(default=())
     conditions: tuple[Term, ...] = field(default=())
+    parameters: tuple[dict[str, Any], ...] = field(default=())
+    claims: tuple[dict[str, Any], ...] = field(default=())
 
 
 def choose(patterns: Sequence[Pattern]) -> list[Pattern]:
-    """The patterns worth proposing, best first: one a routine, with at least two steps and time to save.
-
-    Relations are proposed where they mostly hold; rules and habits only describe.
+    """The patterns worth proposing, best first, one a routine: sequences that save time, relations that mostly hold,
+    habits of steps that belong to neither. Rules only describe.
     """
-    able = [one for one in patterns if _proposable(one) and len(one.steps) > 1 and one.score > 0]
+    able = [one for one in patterns if one.score > 0 and _proposable(one)]
+    told = {(step.source, step.type) for one in able if one.kind != HABIT for step in one.steps}
+    able = [one for one in able if one.kind != HABIT or (one.steps[0].source, one.steps[0].type) not in told]
     return [one for one in able if not any(_part_of(one, other) for other in able)]
 
 
 def _proposable(one: Pattern) -> bool:
-    return one.kind == SEQUENCE or (one.kind == RELATION and one.certainty >= SURE_RELATION)
+    if one.kind == SEQUENCE:
+        return len(one.steps) > 1
+    return one.kind == HABIT or (one.kind == RELATION and one.certainty >= SURE_RELATION)
 
 
 def _part_of(one: Pattern, other: Pattern) -> bool:
@@ -61,19 +74,24 @@ def propose(
     examples: Sequence[Sequence[Event]],
     others: Sequence[Event] = (),
     integrations: Mapping[str, str] | None = None,
+    zone: str = "UTC",
 ) -> Proposal:
     """examples: runs of the routine, each the events of its steps in order (one at least); others: first events that
-    nothing followed, from which conditions are inferred; integrations: connector → integration to use for its actions.
+    nothing followed, from which conditions are inferred; integrations: connector → integration to use for its actions;
+    zone: by whose clock a habit is kept.
     """
-    triggers = [inference.flatten(run[0]) for run in examples]
-    terms = _conditions(pattern, triggers, [inference.flatten(event) for event in others])
+    habit = pattern.kind == HABIT
+    # Nothing happens before a habit that its step could repeat; what is constant in it is all there is.
+    triggers = [{} if habit else inference.flatten(run[0]) for run in examples]
+    rest = [inference.flatten(event) for event in others]
+    terms = [] if habit else _conditions(pattern, triggers, rest)
     where = condition.cel(terms)
-    steps, left_out = _steps(pattern, examples, triggers, dict(integrations or {}))
+    steps, found = _steps(pattern, examples, triggers, dict(integrations or {}))
+    left_out = [f"{item['step']}: {item['path']}" for item in found if item["kind"] == parameters.UNKNOWN]
     title = _title(pattern)
-    match = {"source": pattern.steps[0].source, "type": pattern.steps[0].type}
     definition = {
         "name": title[:LONGEST_NAME],
-        "trigger": {"type": "event", "match": {**match, **({"where": where} if where else {})}},
+        "trigger": timetable.schedule(pattern, zone) if habit else _trigger(pattern, where),
         "timeout": "PT10M",
         "steps": steps,
     }
@@ -86,26 +104,58 @@ def propose(
         evidence=pattern.evidence,
         left_out=tuple(left_out),
         conditions=tuple(terms),
+        parameters=tuple(found),
+        claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
     )
 
 
+def _trigger(pattern: Pattern, where: str) -> dict[str, Any]:
+    match = {"source": pattern.steps[0].source, "type": pattern.steps[0].type}
+    return {"type": "event", "match": {**match, **({"where": where} if where else {})}}
+
+
+def _claim(term: Term, followed: Sequence[Event], others: Sequence[Event]) -> dict[str, Any]:
+    """A condition with events that meet it and were followed, and such as do not and were not."""
+    return {
+        "path": term.path,
+        "operator": term.operator,
+        "value": term.value,
+        "evidence": _cite(event for event in followed if term.holds(event)),
+        "against": _cite(event for event in others if not term.holds(event)),
+    }
+
+
+def _cite(events: Iterable[Event]) -> list[str]:
+    """The ids of the first few events."""
+    found = (str(event["id"]) for event in events if event.get("id"))
+    return list(dict.fromkeys(itertools.islice(found, MOST_CITED)))
+
+
 def _steps(
-    pattern: Pattern, examples: Sequence[Sequence[Event]], triggers: list[inference.Flat], integrations: dict[str, str]
-) -> tuple[list[dict[str, Any]], list[str]]:
+    pattern: Pattern, examples: Sequence[Sequence[Event]], triggers: list[Flat], integrations: dict[str, str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The workflow's steps, and every parameter that was looked for, with its evidence."""
     steps: list[dict[str, Any]] = []
-    left_out: list[str] = []
-    for place, token in enumerate(pattern.steps[1:], start=1):
+    told: list[dict[str, Any]] = []
+    begin = 0 if pattern.kind == HABIT else 1
+    for place, token in enumerate(pattern.steps[begin:], start=begin):
         name = _identifier(token, {step["id"] for step in steps})
         flats = [inference.flatten(run[place]) for run in examples]
-        parameters: dict[str, Any] = {}
+        known: dict[str, Any] = {}
         for path in sorted({path for flat in flats for path in flat if path != "event.actor" and '"' not in path}):
-            value = inference.parameter([flat.get(path) for flat in flats], triggers)
-            parameters[path.removeprefix("event.")] = value
-            if value is None:
-                left_out.append(f"{name}: {path.removeprefix('event.')}")
-        known = {path: value for path, value in parameters.items() if value is not None}
+            found = parameters.infer(path.removeprefix("event."), [flat.get(path) for flat in flats], triggers)
+            if found.value is not None:
+                known[found.path] = found.value
+            cited = (event for run in found.runs for event in _witnesses(examples[run], place, found.kind))
+            shown = {"path": found.path, "kind": found.kind, "value": found.value}
+            told.append({"step": name, **shown, "evidence": _cite(cited)})
         steps.append(catalogue.step(token, name, known, integrations))
-    return steps, left_out
+    return steps, told
+
+
+def _witnesses(run: Sequence[Event], place: int, kind: str) -> list[Event]:
+    """The event whose value it is, and for what is taken from the first event, that one too."""
+    return [run[place]] if kind == parameters.CONSTANT else [run[0], run[place]]
 
 
 def _identifier(token: Token, taken: set[str]) -> str:
@@ -115,7 +165,7 @@ def _identifier(token: Token, taken: set[str]) -> str:
     return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
-def _conditions(pattern: Pattern, followed: list[inference.Flat], others: list[inference.Flat]) -> list[Term]:
+def _conditions(pattern: Pattern, followed: list[Flat], others: list[Flat]) -> list[Term]:
     """What admits the examples: on the subject, and on data that tells followed events from others."""
     terms, token = [], pattern.steps[0]
     if token.level != TYPE and token.subject is not None:
@@ -138,18 +188,25 @@ def _words(token: Token) -> str:
 
 def _title(pattern: Pattern) -> str:
     first, last = pattern.steps[0], pattern.steps[-1]
+    if pattern.kind == HABIT:
+        return f"{timetable.when(pattern).capitalize()}, {_chore(last)}"
     if pattern.kind == RELATION:
         return f"When {first.subject} changes, think of {last.subject} ({first.source})"
-    subject = f" {last.subject}" if last.subject and "{" not in last.subject else ""
-    does = catalogue.entry(last).does
     name = re.sub(r"[^\w]+|_", " ", first.type).strip()
-    return f"When {name} in {first.source}, {does}{f' for{subject}' if subject else ''} ({last.source})"
+    return f"When {name} in {first.source}, {_chore(last)}"
+
+
+def _chore(token: Token) -> str:
+    subject = f" for {token.subject}" if token.subject and "{" not in token.subject else ""
+    return f"{catalogue.entry(token).does}{subject} ({token.source})"
 
 
 def _reasoning(pattern: Pattern, where: str, left_out: Sequence[str]) -> str:
     days = max(1, round((pattern.last_seen - pattern.first_seen) / DAY))
     chance = pattern.support / pattern.lift if pattern.lift else 0.0
     people = len([actor for actor in pattern.actors if actor is not None])
+    if pattern.kind == HABIT:
+        return timetable.explain(pattern, _words(pattern.steps[0]), left_out)
     related = pattern.kind == RELATION
     route = (", together with " if related else ", then ").join(_words(step) for step in pattern.steps)
     who = f"by {people} {'person' if people == 1 else 'people'} " if people else ""

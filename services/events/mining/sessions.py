@@ -108,7 +108,7 @@ def collapse(
         ends=times[at + lengths - 1] if len(at) else starts,
         first_rows=ordered.rows[at],
         lengths=lengths,
-        days=np.floor((starts + options.utc_offset) / DAY).astype(np.int64),
+        days=np.floor(activities.local[ordered.rows][at] / DAY).astype(np.int64),
         names=ordered.names,
         alphabet=alphabet,
     )

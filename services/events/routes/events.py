@@ -10,7 +10,7 @@ from services.events.domain import events, lineage, rejections
 from services.events.domain.events import Criteria
 from services.events.schemas.events import EventOut, Lineage, RejectionOut
 from shared import webapp
-from shared.deps import Session, allow
+from shared.deps import ServiceDep, Session, allow
 from shared.identity import Principal
 from shared.pagination import Page
 
@@ -59,6 +59,6 @@ async def get_event(session: Session, principal: Reader, event_id: UUID) -> Even
 
 
 @routes.get("/events/{event_id}/lineage")
-async def get_lineage(session: Session, principal: Reader, event_id: UUID) -> Lineage:
-    """Patterns and suggestions that cite the event, and triggers that wait for its like."""
-    return Lineage.model_validate(await lineage.trace(session, principal.organization_id, event_id))
+async def get_lineage(service: ServiceDep, principal: Reader, event_id: UUID) -> Lineage:
+    """What led to the event, and the patterns, suggestions, runs of their workflows and effects that came of it."""
+    return Lineage.model_validate(await lineage.trace(service, principal.organization_id, event_id))

@@ -7,9 +7,9 @@ import orjson
 from fastapi import Query, Response
 
 from services.events.deps import PagesDep, WakeDep
-from services.events.domain import jobs, patterns, transitions
+from services.events.domain import jobs, patterns, preferences, transitions
 from services.events.schemas.jobs import JobStarted
-from services.events.schemas.patterns import Graph, Kind, NextActions, PatternOut
+from services.events.schemas.patterns import Graph, Kind, MiningSettings, NextActions, PatternOut
 from shared import webapp
 from shared.deps import ServiceDep, Session, allow
 from shared.flags import PEER_HABITS, Flags
@@ -64,6 +64,21 @@ async def get_next(
     peers = service.part(Flags).enabled(PEER_HABITS, organization_id=organization_id, user_id=principal.user_id)
     items = await transitions.likely(session, organization_id, actor, limit, peers=peers)
     return NextActions.model_validate({"items": items})
+
+
+@routes.get("/patterns/settings")
+async def get_settings(session: Session, principal: Reader) -> MiningSettings:
+    """How events are mined."""
+    return MiningSettings.model_validate(await preferences.read(session, principal.organization_id))
+
+
+@routes.put("/patterns/settings")
+async def put_settings(
+    session: Session, principal: Annotated[Principal, allow("patterns:write")], body: MiningSettings
+) -> MiningSettings:
+    """Changes it from the next mining on."""
+    await preferences.write(session, principal.organization_id, body.model_dump())
+    return body
 
 
 @routes.get("/patterns/export", response_class=Response, responses={200: {"content": _CONTENT}})

@@ -6,12 +6,11 @@ from uuid import UUID
 from fastapi import Response
 
 from services.events.deps import PagesDep
-from services.events.domain import suggestions
-from services.events.schemas.patterns import Applied, Status, SuggestionOut
+from services.events.domain import explanation, suggestions
+from services.events.schemas.patterns import Applied, Status, SuggestionOut, Suggestions
 from shared import webapp
 from shared.deps import ServiceDep, Session, allow
 from shared.identity import Principal
-from shared.pagination import Page
 
 routes = webapp.router(tags=["suggestions"])
 
@@ -22,11 +21,13 @@ Writer = Annotated[Principal, allow("patterns:write")]
 @routes.get("/suggestions")
 async def list_suggestions(
     session: Session, principal: Reader, pages: PagesDep, status: Status | None = None
-) -> Page[SuggestionOut]:
-    """Suggestions, those that save most first."""
+) -> Suggestions:
+    """Suggestions, those that save most first; `explanation` says why there are none."""
     scope = f"suggestions:{status}"
     found = await suggestions.page(session, principal.organization_id, status, pages.below(scope), pages.limit)
-    return Page[SuggestionOut].model_validate(pages.cut(found, scope, suggestions.sort_key))
+    reason = None if found else await explanation.explain(session, principal.organization_id)
+    cut = pages.cut(found, scope, suggestions.sort_key)
+    return Suggestions.model_validate({**cut, "explanation": reason})
 
 
 @routes.get("/suggestions/{suggestion_id}")
@@ -42,20 +43,21 @@ async def apply_suggestion(
     suggestion_id: UUID,
     response: Response,
 ) -> Applied:
-    """Makes the suggestion's workflow, inactive until somebody activates it; again: 200 and the same id."""
+    """Makes the suggestion's workflow, inactive until somebody activates it, and a dry run of it to look at first;
+    again: 200 and the same ids."""
     organization_id, user_id = principal.organization_id, principal.user_id
-    workflow_id, made = await suggestions.apply(service, organization_id, suggestion_id, user_id)
-    response.status_code = 201 if made else 200
-    return Applied(workflow_id=workflow_id)
+    made = await suggestions.apply(service, organization_id, suggestion_id, user_id)
+    response.status_code = 201 if made.first else 200
+    return Applied(workflow_id=made.workflow_id, dry_run_id=made.dry_run_id)
 
 
 @routes.post("/suggestions/{suggestion_id}/dismiss", status_code=204)
 async def dismiss_suggestion(service: ServiceDep, principal: Writer, suggestion_id: UUID) -> None:
     """It stays dismissed, however often the pattern is found again."""
-    await suggestions.mark(service, principal.organization_id, suggestion_id, "dismissed")
+    await suggestions.mark(service, principal.organization_id, suggestion_id, "dismissed", principal.user_id)
 
 
 @routes.post("/suggestions/{suggestion_id}/bookmark", status_code=204)
 async def bookmark_suggestion(service: ServiceDep, principal: Writer, suggestion_id: UUID) -> None:
     """Keeps it for later."""
-    await suggestions.mark(service, principal.organization_id, suggestion_id, "bookmarked")
+    await suggestions.mark(service, principal.organization_id, suggestion_id, "bookmarked", principal.user_id)

@@ -88,13 +88,43 @@ class TriggerRef(BaseModel):
     workflow_id: UUID
 
 
+class EffectRef(BaseModel):
+    """A step that reached beyond its run, and the event that it recorded, if it did."""
+
+    step: str
+    type: str
+    event_id: UUID | None
+
+
+class RunRef(BaseModel):
+    """A run of a version of a workflow, of which suggestion, started by what, and its effects."""
+
+    id: UUID
+    workflow_id: UUID
+    version: int
+    suggestion_id: UUID | None
+    status: str
+    dry_run: bool
+    cause: dict[str, Any] | None
+    created_at: datetime
+    finished_at: datetime | None
+    effects: list[EffectRef]
+
+
 class Lineage(BaseModel):
-    """What has come of an event."""
+    """An event's story: event → pattern → suggestion → version → run → effect, and back to what caused it.
+
+    `cause` is the run that the event is an effect of; `complete` is false when the workflows service could not be
+    asked or the story goes on beyond 500 runs.
+    """
 
     event_id: UUID
+    cause: UUID | None
     patterns: list[PatternRef]
     suggestions: list[SuggestionRef]
     triggers: list[TriggerRef]
+    runs: list[RunRef]
+    complete: bool
 
 
 class RejectionOut(RejectedItem):

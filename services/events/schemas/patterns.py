@@ -1,12 +1,16 @@
 """Wire shapes of patterns and suggestions."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.pagination import Page
+
 Kind = Literal["sequence", "relation", "habit", "rule"]
+Zone = Annotated[str, Field(min_length=1, max_length=64, description="A name of the tz database")]
+Actor = Annotated[str, Field(min_length=1, max_length=255)]
 Status = Literal["open", "applied", "dismissed", "bookmarked"]
 
 
@@ -22,7 +26,8 @@ class StepOut(BaseModel):
 class PatternOut(BaseModel):
     """Something that repeats; `evidence` holds event ids, run after run.
 
-    `details` of a rule are its delays (seconds), of a habit its calendar, minute of the day (UTC) and regularity.
+    `details` of a rule are its delays (seconds), of a habit its calendar, minute of the day (by the actor's clock) and
+    regularity; `minutes` are the terms of minutes_per_week.
     """
 
     id: UUID
@@ -87,12 +92,37 @@ class NextActions(BaseModel):
 
 
 class Backtest(BaseModel):
-    """What the suggestion would have done on the last part of the history."""
+    """What the suggestion would have done on the last part of the history, with runs of each outcome as ids of events.
+
+    `learned` says whether the first part alone shows the pattern; `missed` runs would not have been begun.
+    """
 
     would_have_fired: int
     matched: int
     missed: int
     wrong: int
+    learned: bool = False
+    examples: dict[str, list[list[UUID]]] = {}
+
+
+class ParameterOut(BaseModel):
+    """A value that a step of the workflow gets, and the events that prove it."""
+
+    step: str
+    path: str
+    kind: Literal["constant", "variable", "text", "branch", "unknown"]
+    value: Any
+    evidence: list[UUID]
+
+
+class ConditionOut(BaseModel):
+    """What the trigger asks of an event: events that meet it and were followed, and such as do not and were not."""
+
+    path: str
+    operator: str
+    value: Any
+    evidence: list[UUID]
+    against: list[UUID]
 
 
 class SuggestionOut(BaseModel):
@@ -107,12 +137,36 @@ class SuggestionOut(BaseModel):
     workflow: dict[str, Any]
     evidence: list[UUID]
     backtest: Backtest
+    parameters: list[ParameterOut]
+    conditions: list[ConditionOut]
+    minutes: dict[str, float] = Field(description="The terms of minutes_per_week")
     status: Status
+    person: str | None = Field(description="Who does it most often")
     workflow_id: UUID | None
+    dry_run_id: UUID | None
     created_at: datetime
 
 
+class Suggestions(Page[SuggestionOut]):
+    """A page of suggestions; `explanation` says why there are none."""
+
+    explanation: str | None = None
+
+
 class Applied(BaseModel):
-    """The workflow that the suggestion became."""
+    """The workflow that the suggestion became, and the dry run that shows what it will do."""
 
     workflow_id: UUID
+    dry_run_id: UUID | None
+
+
+class MiningSettings(BaseModel):
+    """How events are mined: the clock that habits are kept by, of the organisation and of single actors; how many
+    people make a team; how many new suggestions a person gets in seven days."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    zone: Zone = "UTC"
+    zones: Annotated[dict[Actor, Zone], Field(max_length=10_000)] = {}
+    least_actors: Annotated[int, Field(ge=1, le=1_000)] = 3
+    suggestions_per_week: Annotated[int, Field(ge=0, le=1_000)] = 7

@@ -14,7 +14,10 @@ from services.events.storage.tables import event, event_key
 
 _NAMES = ("id", "organization_id", "time", "type", "actor", "source", "external_id", "epoch", "xid", "sequence")
 _COLUMNS: list[sa.ColumnElement[Any]] = [event.c[name] for name in _NAMES]
-_DERIVED = ("pattern", "suggestion", "rejection", "upload_chunk", "subscription", "stat", "capture_filter", "retention")
+_DERIVED = (
+    "pattern", "suggestion", "decision", "mining_setting", "mining_state", "mining_chunk", "rejection", "upload_chunk",
+    "subscription", "stat", "capture_filter", "retention",
+)  # fmt: skip
 
 
 async def page(

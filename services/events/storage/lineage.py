@@ -1,12 +1,13 @@
 """What has come of an event."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.storage.tables import pattern, suggestion
+from services.events.storage.tables import event_key, pattern, suggestion
 
 
 async def derived(session: AsyncSession, organization_id: UUID, event_id: UUID) -> tuple[list[Any], list[Any]]:
@@ -28,3 +29,14 @@ async def derived(session: AsyncSession, organization_id: UUID, event_id: UUID) 
         )
     )
     return list(patterns), list(suggestions)
+
+
+async def recorded(
+    session: AsyncSession, organization_id: UUID, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], UUID]:
+    """The events recorded under (source, external id)."""
+    query = sa.select(event_key.c.source, event_key.c.external_id, event_key.c.event_id).where(
+        event_key.c.organization_id == organization_id,
+        sa.tuple_(event_key.c.source, event_key.c.external_id).in_(list(keys)),
+    )
+    return {(row.source, row.external_id): row.event_id for row in await session.execute(query)}

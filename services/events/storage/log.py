@@ -14,6 +14,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared import ids
+
 COLUMNS = "id, organization_id, external_id, source, type, actor, subject, time, received_at, epoch, xid, sequence"
 _TYPES = {
     "id": "uuid", "organization_id": "uuid", "external_id": "text", "source": "text", "type": "text", "actor": "text",
@@ -33,25 +35,28 @@ _ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items(
 
 # Keys are inserted in order, so that overlapping batches wait for each other instead of deadlocking; an event whose
 # key is already taken is left out. Numbers are drawn once, in the materialised input.
-_INSERT = f"""
+_KEYED = f"""
 WITH input AS MATERIALIZED (
-    SELECT item.*, (SELECT max(epoch) FROM log_epoch) AS epoch,
+    SELECT {{given}}, (SELECT max(epoch) FROM log_epoch) AS epoch,
            pg_current_xact_id()::text::bigint AS xid, nextval('event_sequence') AS sequence, now() AS received_at
-    FROM unnest({_ARRAYS}) AS item ({", ".join(_TYPES)}){{admitted}}
+    FROM unnest({{arrays}}) AS item ({{names}}){{admitted}}
 ), keyed AS (
     INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence, body_hash)
     SELECT organization_id, source, external_id, id, epoch, xid, sequence,
            hashtextextended(concat_ws(E'\\x1f', type, actor, subject, data), 0)
     FROM input WHERE external_id IS NOT NULL ORDER BY organization_id, source, external_id
     ON CONFLICT DO NOTHING RETURNING event_id
-)
+)"""
+_STORED = f"""
 INSERT INTO event ({COLUMNS}, data, extensions)
 SELECT id, organization_id, external_id, source, type, actor, subject, coalesce(time, received_at), received_at,
        epoch, xid, sequence, data::jsonb, extensions::jsonb
 FROM input WHERE external_id IS NULL OR id IN (SELECT event_id FROM keyed)
 RETURNING id, epoch, xid, sequence
 """  # noqa: S608  # built from the constants above
-APPEND = _INSERT.format(admitted="")
+_INSERT = _KEYED + _STORED
+_EACH = {"given": "item.*", "arrays": _ARRAYS, "names": ", ".join(_TYPES)}
+APPEND = _INSERT.format(**_EACH, admitted="")
 
 _LOOK = """
 SELECT wanted.id AS wanted_id, taken.event_id, taken.epoch, taken.xid, taken.sequence
@@ -63,7 +68,7 @@ _TAKEN = _LOOK.format(admitted="")
 
 # One statement that need not ask for filters first: it does nothing when an organisation of the group has any.
 _UNFILTERED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = ANY($2::uuid[]))"
-_APPEND_UNFILTERED = _numbered(_INSERT.format(admitted=_UNFILTERED), tuple(_TYPES))
+_APPEND_UNFILTERED = _numbered(_INSERT.format(**_EACH, admitted=_UNFILTERED), tuple(_TYPES))
 _TAKEN_UNFILTERED = _numbered(_LOOK.format(admitted=_UNFILTERED), _KEY)
 
 _REACH = """
@@ -88,7 +93,7 @@ ORDER BY epoch, xid, sequence
 """  # noqa: S608
 
 # The planner cannot tell how much lies behind a position; sorting all of a backlog for each batch would never end.
-_IN_ORDER = """
+IN_ORDER = """
 SELECT set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
        set_config('enable_bitmapscan', 'off', true)
 """
@@ -104,6 +109,19 @@ ORDER BY epoch, xid, sequence LIMIT :limit
 _HEAD = """
 SELECT max(epoch) AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid, 0 AS sequence FROM log_epoch
 """
+
+
+_BATCH = ("external_id", "source", "type", "actor", "subject", "time", "data")
+_ADMITTED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = $1::uuid)"
+_APPEND_BATCH = _KEYED.format(
+    given="uuidv7() AS id, $1::uuid AS organization_id, item.*, NULL::text AS extensions",
+    arrays=", ".join(f"${place}::{_TYPES[name]}[]" for place, name in enumerate(_BATCH, 2)),
+    names=", ".join(_BATCH),
+    admitted=_ADMITTED,
+)
+_APPEND_BATCH += f""", stored AS ({_STORED})
+SELECT count(*), max(epoch), max(xid), max(sequence), EXISTS (SELECT 1{_ADMITTED}) AS admitted FROM stored
+"""  # noqa: S608
 
 
 class Position(NamedTuple):
@@ -123,6 +141,22 @@ class Span(NamedTuple):
 
     after: Position
     head: Position
+
+
+class Batch(NamedTuple):
+    """Events of one organisation, a list a column; `data` are JSON texts or None."""
+
+    external_id: list[str | None]
+    source: list[str]
+    type: list[str]
+    actor: list[str | None]
+    subject: list[str | None]
+    time: list[datetime | None]
+    data: list[str | None]
+
+    def drafts(self, organization_id: UUID) -> list["Draft"]:
+        """One by one."""
+        return [Draft(ids.new(), organization_id, *fields) for fields in zip(*self, strict=True)]
 
 
 @dataclass(slots=True)
@@ -177,6 +211,17 @@ async def append_unfiltered(connection: Any, drafts: Sequence[Draft]) -> list[Ap
     return [found.get(draft.id) for draft in drafts]
 
 
+async def append_batch(connection: Any, organization_id: UUID, batch: Batch) -> tuple[int, Position | None] | None:
+    """Appends events without filters, committed on return: how many were new, and the last position.
+
+    None, and nothing appended, when the organisation has capture filters.
+    """
+    row = await connection.fetchrow(_APPEND_BATCH, organization_id, *batch)
+    if not row["admitted"]:
+        return None
+    return row[0], Position(row[1], row[2], row[3]) if row[0] else None
+
+
 async def taken(session: AsyncSession, drafts: Sequence[Draft]) -> dict[UUID, Appended]:
     """By draft: the event that holds its key. A second statement, so that it sees rows committed meanwhile."""
     keys = {name: [getattr(draft, name) for draft in drafts] for name in _KEY}
@@ -201,7 +246,7 @@ async def begin_epoch(session: AsyncSession) -> int:
 
 async def read_in_order(session: AsyncSession) -> None:
     """Has the rest of the transaction read the log by its index, whatever the planner guesses."""
-    await session.execute(text(_IN_ORDER))
+    await session.execute(text(IN_ORDER))
 
 
 async def reach(session: AsyncSession, after: Position, limit: int) -> tuple[Position, int]:

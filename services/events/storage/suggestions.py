@@ -14,7 +14,10 @@ from services.events.storage.log import Position, Span
 from services.events.storage.tables import log_epoch, suggestion
 from shared import ids
 
-_TEXTS = ("title", "reasoning", "confidence", "minutes_per_week", "score", "workflow", "evidence", "backtest")
+_TEXTS = (
+    "title", "reasoning", "confidence", "minutes_per_week", "score", "workflow", "evidence", "backtest", "person",
+    "details",
+)  # fmt: skip
 _EPOCH = sa.select(sa.func.max(log_epoch.c.epoch)).scalar_subquery()
 _POSITION: dict[str, Any] = {
     "epoch": _EPOCH,
@@ -62,6 +65,14 @@ async def find(session: AsyncSession, organization_id: UUID, suggestion_id: UUID
     """One suggestion, retired or not."""
     query = sa.select(suggestion).where(
         suggestion.c.id == suggestion_id, suggestion.c.organization_id == organization_id
+    )
+    return (await session.execute(query)).one_or_none()
+
+
+async def of_workflow(session: AsyncSession, organization_id: UUID, workflow_id: UUID) -> Row[Any] | None:
+    """The suggestion that became a workflow."""
+    query = sa.select(suggestion).where(
+        suggestion.c.workflow_id == workflow_id, suggestion.c.organization_id == organization_id
     )
     return (await session.execute(query)).one_or_none()
 

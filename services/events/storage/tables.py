@@ -193,9 +193,58 @@ suggestion = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("xid", sa.BigInteger, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("dry_run_id", sa.Uuid),
+    sa.Column("person", sa.Text),
+    sa.Column("details", JSONB, nullable=False, server_default="{}"),
     sa.UniqueConstraint("organization_id", "pattern_id"),
     sa.Index("ix_suggestion_organization_id_score_id", "organization_id", "score", "id"),
     sa.Index("ix_suggestion_position", "organization_id", "epoch", "xid", "sequence"),
+    sa.Index("ix_suggestion_workflow_id", "workflow_id", postgresql_where=sa.text("workflow_id IS NOT NULL")),
+)
+
+# `decision` is applied, dismissed, bookmarked, switched_on or switched_off; `certainty` what was claimed then.
+decision = sa.Table(
+    "decision",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("suggestion_id", sa.Uuid, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("certainty", sa.Float, nullable=False),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", _TIME, nullable=False),
+    sa.Index("ix_decision_organization_id_suggestion_id", "organization_id", "suggestion_id", "id"),
+)
+
+mining_setting = sa.Table(
+    "mining_setting",
+    metadata,
+    sa.Column("organization_id", sa.Uuid, primary_key=True),
+    sa.Column("settings", JSONB, nullable=False),
+    sa.Column("changed_at", _TIME, nullable=False),
+)
+
+# How far an organisation's log has been read by the miner; what it read are chunks of columns, see storage/history.py.
+mining_state = sa.Table(
+    "mining_state",
+    metadata,
+    sa.Column("organization_id", sa.Uuid, primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("xid", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("next_number", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", _TIME, nullable=False),
+    sa.Column("summary", JSONB, nullable=False),
+)
+
+mining_chunk = sa.Table(
+    "mining_chunk",
+    metadata,
+    sa.Column("organization_id", sa.Uuid, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
 outbox_message = outbox.outbox_table(metadata)
@@ -204,5 +253,5 @@ idempotency_key = idempotency.idempotency_table(metadata)
 
 TENANT_TABLES = (
     event, event_key, subscription, job, upload_chunk, rejection, capture_filter, retention, stat, pattern, suggestion,
-    idempotency_key,
+    decision, mining_setting, mining_state, mining_chunk, idempotency_key,
 )  # fmt: skip

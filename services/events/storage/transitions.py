@@ -12,6 +12,7 @@ SESSION_GAP = "30 minutes"
 _LATEST = f"""
 WITH latest AS MATERIALIZED (
     SELECT actor, source, type, time, id FROM event WHERE organization_id = :organization_id
+      AND extensions->>'floyorun' IS NULL
     ORDER BY time DESC, id DESC LIMIT {LATEST}
 ), paired AS (
     SELECT actor, source, type, time, lag(source) OVER run AS before_source, lag(type) OVER run AS before_type,

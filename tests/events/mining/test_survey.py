@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import cel
 import numpy as np
 import pytest
 
 from client.importers import git
+from services.events.domain import packing
 from services.events.domain.miner_process import Session
 from services.events.mining import backtest, condition, miner
 from services.events.mining.activity import Activities, from_events
@@ -57,7 +61,7 @@ def test_a_commit_and_its_files_are_no_sequence_but_a_relation(imported: Activit
     assert [one for one in found if one.kind in {"sequence", "rule"}] == []
     subjects = [{step.subject for step in one.steps} for one in found if one.kind == "relation"]
     assert subjects == [{"src/parser.py", "tests/test_parser.py"}]
-    (chosen,) = choose(found)
+    (chosen,) = (one for one in choose(found) if one.kind != "habit")
     assert chosen.kind == "relation"
     report = backtest.replay(backtest.split(imported), chosen)
     assert (report.matched, report.wrong, report.missed) == (report.would_have_fired, 0, 0)
@@ -172,6 +176,16 @@ def test_a_replay_asks_the_condition_of_the_trigger() -> None:
     )
 
 
+def name(row: int) -> str:
+    return str(UUID(int=row))
+
+
+def packed(rows: Sequence[tuple[Any, ...]]) -> Sequence[packing.Row]:
+    """Rows (actor, source, type, subject, data, seconds, number) as the process gets them, in two pieces of a chunk."""
+    whole = [(UUID(int=row[-1]).bytes, *row) for row in rows]
+    return packing.unpack(packing.pack(packing.pack(None, whole[:20]), whole[20:]))
+
+
 def test_the_miners_process_replays_with_the_condition_too() -> None:
     events = builds()
     session = Session()
@@ -179,11 +193,24 @@ def test_the_miners_process_replays_with_the_condition_too() -> None:
         (e["actor"], e["source"], e["type"], None, json.dumps({**e.get("data", {}), "x": "x" * 5000}), e["time"], place)
         for place, e in enumerate(events)
     ]  # fmt: skip
-    session.add(rows[::-1])  # newest first, as the job sends them
+    session.add(packed(rows))
     found = session.mine()
-    last = len(events) - 1
-    (made,) = session.propose({row: {**events[last - row], "subject": None} for row in found["wanted"]})
-    assert made["backtest"] == {"would_have_fired": 18, "matched": 18, "missed": 0, "wrong": 0}
+    wanted = {row: {**events[row], "subject": None, "id": name(row)} for row, _ in found["wanted"]}
+    (made,) = session.propose(wanted)
+    report = made["backtest"]
+    assert [report[figure] for figure in ("would_have_fired", "matched", "missed", "wrong")] == [18, 18, 0, 0]
+    assert report["learned"]
+    assert len(report["examples"]["matched"]) == backtest.MOST_EXAMPLES
+    (claim,) = made["details"]["conditions"]
+    assert {events[UUID(name).int]["data"]["branch"] for name in claim["evidence"]} == {"main"}
+    assert {events[UUID(name).int]["data"]["branch"] for name in claim["against"]} == {"dev"}
+    again = Session()
+    order = random.Random(5).sample(rows, len(rows))
+    again.add(packed(order[:50]))
+    again.add(packed(order[50:]))
+    numbers = {bytes_: row for row, bytes_ in again.mine()["wanted"]}
+    (second,) = again.propose({row: wanted[UUID(bytes=bytes_).int] for bytes_, row in numbers.items()})
+    assert json.dumps(second["backtest"]) == json.dumps(report)
     assert {pattern["kind"] for pattern in found["patterns"]} >= {"sequence", "rule"}
     assert len({pattern["key"] for pattern in found["patterns"]}) == len(found["patterns"])
 
@@ -200,7 +227,7 @@ def test_what_a_few_days_have_in_common_is_no_condition() -> None:
             ("ann", "app", kind, "set x" if kind == "open" else None, json.dumps(data), time + place * 20, len(rows))
             for place, kind in enumerate(kinds)
         ]
-    session.add(rows)
+    session.add(packed(rows))
     found = session.mine()
     events = {
         row: {
@@ -210,9 +237,9 @@ def test_what_a_few_days_have_in_common_is_no_condition() -> None:
             "subject": rows[row][3],
             "data": json.loads(rows[row][4]),
         }
-        for row in found["wanted"]
+        for row, _ in found["wanted"]
     }
     (made,) = session.propose(events)
     assert made["workflow"]["trigger"]["match"].get("where") == 'event.subject == "set x"'
     assert made["backtest"]["would_have_fired"] > 20
-    assert rows[made["evidence"][0]][2] == "open"
+    assert rows[UUID(made["evidence"][0]).int][2] == "open"
