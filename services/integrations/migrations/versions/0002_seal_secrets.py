@@ -33,6 +33,7 @@ def upgrade() -> None:
     op.add_column("integration", sa.Column("key_id", sa.Text))
     op.add_column("integration", sa.Column("sealed", sa.LargeBinary))
     _each(_PLAIN.c.secrets != sa.text("'{}'::jsonb"), _seal)
+    # locks integration: some dozens of rows an organisation, all of which this revision has just sealed
     op.create_check_constraint(
         op.f("ck_integration_sealed_has_key"), "integration", "(key_id IS NULL) = (sealed IS NULL)"
     )

@@ -10,6 +10,8 @@ branch_labels = None
 depends_on = None
 
 SERVICE = "workflows"
+# locks {table}: what there was is read once and not written anew, by the revision that makes it a partition
+# locks approval: people decide on them one by one, so that there are thousands at most
 # By table: the column that tells the month, and the indexes that stand beside its primary key.
 PARTITIONED = {
     "run": (
