@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -46,19 +47,34 @@ class GroupCommit(Generic[Item, Result]):
         self._capacity = capacity
         self._waiting: deque[_Entry] = deque()
         self._woken = asyncio.Event()
+        self._beside = asyncio.Semaphore(WRITERS)
         self.size = 0
 
     async def submit(self, items: Sequence[Item]) -> list[Result | errors.FloyoError]:
         """What became of each item once its group is committed; raises Unavailable when too much is waiting."""
-        if self.size and self.size + len(items) > self._capacity:
-            raise errors.Unavailable("overloaded", "Too much is waiting to be stored; try again in a moment.")
         if not items:
             return []
+        self._check_room(len(items))
         entry = _Entry(items, asyncio.get_running_loop().create_future())
         self.size += len(items)
         self._waiting.append(entry)
         self._woken.set()
         return await entry.done
+
+    @asynccontextmanager
+    async def room(self, count: int) -> AsyncIterator[None]:
+        """Counts what is written beside the groups as waiting, WRITERS at a time; raises Unavailable like `submit`."""
+        self._check_room(count)
+        self.size += count
+        try:
+            async with self._beside:
+                yield
+        finally:
+            self.size -= count
+
+    def _check_room(self, count: int) -> None:
+        if self.size and self.size + count > self._capacity:
+            raise errors.Unavailable("overloaded", "Too much is waiting to be stored; try again in a moment.")
 
     async def run(self, _service: Service) -> None:
         """A loop: a few writers, each with one group under way."""

@@ -55,8 +55,9 @@ def test_what_is_taken_quickly_is_taken_strictly(event: Any, ascii_only: bool, m
 @given(st.lists(events, max_size=4), st.booleans())
 def test_batches_too(found: Any, lines: bool) -> None:
     body = b"\n".join(json.dumps(event).encode() for event in found) if lines else json.dumps(found).encode()
-    taken = quick.read_many(body, ORGANIZATION, lines=lines)
-    if taken is not None:
+    batch = quick.read_many(body, lines=lines)
+    if batch is not None:
+        taken = batch.drafts(ORGANIZATION)
         items = batches.split_lines(body) if lines else batches.split_array(body)
         strict = [drafts.read(strictjson.parse(item), ORGANIZATION) for item in items]
         assert len(taken) == len(strict)

@@ -10,10 +10,10 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from services.events.storage.log import Draft
+from services.events.storage.log import Batch, Draft
 from shared import errors, ids
 
-__all__ = ["Draft", "Incoming", "Name", "Text", "build", "encode", "invalid", "parse_time", "read"]
+__all__ = ["Batch", "Draft", "Incoming", "Name", "Text", "build", "encode", "invalid", "parse_time", "read"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Text = Annotated[str, Meta(min_length=1, max_length=1_024)]

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from asyncpg import PostgresError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.domain import filters, partitions, signals
 from services.events.domain.batches import Outcome
-from services.events.domain.drafts import Draft
+from services.events.domain.drafts import Batch, Draft
 from services.events.domain.signals import Signals
 from services.events.storage import log, rejections
 from services.events.storage.log import Appended
@@ -140,9 +141,32 @@ class Committer:
         """A loop."""
         await self.group.run(service)
 
-    async def store(self, drafts: Sequence[Draft]) -> dict[str, Any]:
-        """The answer to a batch whose items were all readable."""
+    async def store(self, organization_id: UUID, batch: Batch) -> dict[str, Any]:
+        """The answer to a batch whose items were all readable: stored in one statement, or one by one when in doubt."""
         outcome = Outcome()
+        async with self.group.room(len(batch.source)):
+            found = await self._store_whole(organization_id, batch)
+        if found is not None:
+            outcome.accepted, outcome.duplicates = found, len(batch.source) - found
+            return outcome.body()
+        return await self._store_each(batch.drafts(organization_id), outcome)
+
+    async def _store_whole(self, organization_id: UUID, batch: Batch) -> int | None:
+        """How many were new; None when nothing was stored, because of filters or of an item that cannot be stored."""
+        if not partitions.are_current():
+            return None
+        try:
+            async with self._database.statements() as connection:
+                found = await log.append_batch(connection, organization_id, batch)
+        except PostgresError:
+            return None
+        if found is None:
+            return None
+        if found[1] is not None:
+            announce(self._sender, found[1].text())
+        return found[0]
+
+    async def _store_each(self, drafts: Sequence[Draft], outcome: Outcome) -> dict[str, Any]:
         for index, found in enumerate(await self.group.submit(drafts)):
             if isinstance(found, errors.Invalid):
                 outcome.reject(index, found)

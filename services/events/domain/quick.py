@@ -13,10 +13,11 @@ from msgspec import UNSET, UnsetType
 
 from services.events.domain import drafts
 from services.events.domain.batches import MAX_ITEMS
-from services.events.domain.drafts import Draft, Name, Text
-from shared import errors, ids
+from services.events.domain.drafts import Batch, Draft, Name, Text
+from shared import errors
 
 MAX_BRACKETS = 60
+_NOTHING = frozenset({b"", b"null"})
 # Escapes may hide U+0000, surrogates or the name of a field; long numbers and exponents may be out of range.
 _DOUBTFUL = re.compile(rb"\\u|\x00|[:,\[]\s*-?(?:[0-9]*\.?[0-9]{16}|[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{3})")
 _FIELDS = ("source", "type", "id", "actor", "subject", "time", "data")
@@ -40,16 +41,16 @@ _MANY = msgspec.json.Decoder(list[_Event])
 def read(body: bytes, organization_id: UUID) -> Draft | None:
     """One event's draft, or None when in doubt."""
     found = _decode(body, lines=None)
-    made = None if found is None else _build(body, found, organization_id)
-    return None if made is None else made[0]
+    made = None if found is None else _build(body, found)
+    return None if made is None else made.drafts(organization_id)[0]
 
 
-def read_many(body: bytes, organization_id: UUID, *, lines: bool) -> list[Draft] | None:
-    """The drafts of a whole batch, a JSON array or NDJSON, or None when in doubt about any of it."""
+def read_many(body: bytes, *, lines: bool) -> Batch | None:
+    """A whole batch, a JSON array or NDJSON, or None when in doubt about any of it."""
     found = _decode(body, lines=lines)
     if found is None or len(found) > MAX_ITEMS:
         return None
-    return _build(body, found, organization_id)
+    return _build(body, found)
 
 
 def _decode(body: bytes, *, lines: bool | None) -> list[_Event] | None:
@@ -65,34 +66,25 @@ def _decode(body: bytes, *, lines: bool | None) -> list[_Event] | None:
         return None
 
 
-def _build(body: bytes, found: Sequence[_Event], organization_id: UUID) -> list[Draft] | None:
+def _build(body: bytes, found: Sequence[_Event]) -> Batch | None:
     raw = [b"" if isinstance(event.data, UnsetType) else bytes(event.data) for event in found]
     if not _each_name_once(body, found, raw):
         return None
-    made: list[Draft] = []
-    for event, data in zip(found, raw, strict=True):
-        if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
-            return None
-        try:
-            time = drafts.parse_time(event.time) if event.time else None
-        except errors.Invalid:
-            return None
-        if event.time == "":
-            return None
-        made.append(
-            Draft(
-                ids.new(),
-                organization_id,
-                event.id or None,
-                event.source,
-                event.type,
-                event.actor or None,
-                event.subject or None,
-                time,
-                None if data in {b"", b"null"} else data.decode(),
-            )
-        )
-    return made
+    if any(data.count(b"[") + data.count(b"{") > MAX_BRACKETS for data in raw):
+        return None
+    try:
+        times = [drafts.parse_time(event.time) if isinstance(event.time, str) else None for event in found]
+    except errors.Invalid:
+        return None
+    return Batch(
+        [event.id or None for event in found],
+        [event.source for event in found],
+        [event.type for event in found],
+        [event.actor or None for event in found],
+        [event.subject or None for event in found],
+        times,
+        [None if data in _NOTHING else data.decode() for data in raw],
+    )
 
 
 def _each_name_once(body: bytes, found: Sequence[_Event], raw: Sequence[bytes]) -> bool:

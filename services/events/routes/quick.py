@@ -82,8 +82,8 @@ class QuickIngest:
         if path == SINGLE:
             draft = quick.read(body, principal.organization_id)
             return (0, None) if draft is None else await _store_one(committer, draft)
-        drafts = quick.read_many(body, principal.organization_id, lines=media == _NDJSON)
-        return (0, None) if drafts is None else (200, await committer.store(drafts))
+        batch = quick.read_many(body, lines=media == _NDJSON)
+        return (0, None) if batch is None else (200, await committer.store(principal.organization_id, batch))
 
 
 async def _store_one(committer: Committer, draft: Draft) -> tuple[int, Any]:

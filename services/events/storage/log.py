@@ -35,11 +35,11 @@ _ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items(
 
 # Keys are inserted in order, so that overlapping batches wait for each other instead of deadlocking; an event whose
 # key is already taken is left out. Numbers are drawn once, in the materialised input.
-_KEYED = f"""
+_KEYED = """
 WITH input AS MATERIALIZED (
-    SELECT {{given}}, (SELECT max(epoch) FROM log_epoch) AS epoch,
+    SELECT {given}, (SELECT max(epoch) FROM log_epoch) AS epoch,
            pg_current_xact_id()::text::bigint AS xid, nextval('event_sequence') AS sequence, now() AS received_at
-    FROM unnest({{arrays}}) AS item ({{names}}){{admitted}}
+    FROM unnest({arrays}) AS item ({names}){admitted}
 ), keyed AS (
     INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence, body_hash)
     SELECT organization_id, source, external_id, id, epoch, xid, sequence,
