@@ -49,31 +49,31 @@ async def test_a_stale_token_writes_nothing(stage: Stage) -> None:
     workflow = await stage.workflow(transform("a"))
     run = await stage.start(workflow)
     database = stage.service.database
-    async with database.system() as session:
-        (claimed,) = await leases.claim(session, "first", 1, [])
+    async with database.statements() as connection:
+        (claimed,) = await leases.claim(connection, "first", 1, [])
     await stage.expire_leases()
-    async with database.system() as session:
-        (again,) = await leases.claim(session, "second", 1, [])
-    assert again.lease_token == claimed.lease_token + 1
+    async with database.statements() as connection:
+        (again,) = await leases.claim(connection, "second", 1, [])
+    assert again["lease_token"] == claimed["lease_token"] + 1
     step = {"key": "a", "step_id": "a", "type": "transform", "status": "succeeded", "attempts": 1}
-    stale = Record(run, claimed.lease_token, "succeeded", output=1, steps=(step,))
+    stale = Record(run, claimed["lease_token"], "succeeded", output=1, steps=(step,))
     async with database.system() as session:
         assert (await records.write(session, [stale], 10)).held == set()
     assert (await stage.read(run))["status"] == "running"
     assert await stage.execute("SELECT count(*) FROM run_step") == [(0,)]
     async with database.system() as session:
-        assert await leases.renew(session, {run: claimed.lease_token}) == set()
-        assert await leases.renew(session, {run: again.lease_token}) == {run}
+        assert await leases.renew(session, {run: claimed["lease_token"]}) == set()
+        assert await leases.renew(session, {run: again["lease_token"]}) == {run}
 
 
 async def test_an_expired_lease_whose_token_is_ours_still_counts(stage: Stage) -> None:
     run = await stage.start(await stage.workflow(transform("a")))
-    async with stage.service.database.system() as session:
-        (claimed,) = await leases.claim(session, "slow", 1, [])
+    async with stage.service.database.statements() as connection:
+        (claimed,) = await leases.claim(connection, "slow", 1, [])
     await stage.expire_leases()
     async with stage.service.database.system() as session:
-        assert await leases.renew(session, {run: claimed.lease_token}) == {run}
-        written = await records.write(session, [Record(run, claimed.lease_token, "succeeded")], 10)
+        assert await leases.renew(session, {run: claimed["lease_token"]}) == {run}
+        written = await records.write(session, [Record(run, claimed["lease_token"], "succeeded")], 10)
         assert written.held == {run}
 
 
@@ -85,8 +85,8 @@ async def test_two_workers_never_claim_the_same_run(stage: Stage) -> None:
     async def claim(owner: str) -> list[object]:
         found = []
         for _ in range(12):
-            async with stage.service.database.system() as session:
-                found += [row.id for row in await leases.claim(session, owner, 10, [])]
+            async with stage.service.database.statements() as connection:
+                found += [row["id"] for row in await leases.claim(connection, owner, 10, [])]
         return found
 
     taken = await asyncio.gather(*(claim(f"w{index}") for index in range(4)))
@@ -100,11 +100,11 @@ async def test_organisations_share_the_slots(stage: Stage) -> None:
     for _ in range(40):
         await busy.start(many)
     await quiet.start(one)
-    async with stage.service.database.system() as session:
-        claimed = await leases.claim(session, "w", 10, [])
-    assert quiet.organization_id in {row.organization_id for row in claimed}
-    async with stage.service.database.system() as session:
-        rest = await leases.claim(session, "w", 10, [busy.organization_id])
+    async with stage.service.database.statements() as connection:
+        claimed = await leases.claim(connection, "w", 10, [])
+    assert quiet.organization_id in {row["organization_id"] for row in claimed}
+    async with stage.service.database.statements() as connection:
+        rest = await leases.claim(connection, "w", 10, [busy.organization_id])
     assert rest == []
 
 
@@ -258,3 +258,17 @@ async def test_rows_of_another_organisation_do_not_exist(stage: Stage) -> None:
         from sqlalchemy import text
 
         assert (await session.execute(text("SELECT count(*) FROM run"))).scalar() == 0
+
+
+@pytest.mark.parametrize("given", ["plain text", "", "5", "{", '"', None, 0, [], {"a": "b"}])
+async def test_any_json_value_goes_in_and_comes_back(stage: Stage, given: object) -> None:
+    """Texts above all: what PostgreSQL has decoded already must not be decoded again, now or after a wait."""
+    workflow = await stage.workflow(
+        transform("a", "{{ input }}"),
+        {"id": "d", "type": "delay", "with": {"for": "PT0.01S"}},
+        transform("b", "{{ steps.a.output }}"),
+    )
+    run = await stage.start(workflow, given)
+    async with stage.engine() as engine:
+        found = await stage.finish(engine, run)
+    assert (found["status"], found["output"], found["input"]) == ("succeeded", given, given)

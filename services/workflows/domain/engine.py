@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from services.workflows.domain import calls, plans
 from services.workflows.domain.driver import Driver, Lost
 from services.workflows.domain.execution import Execution
@@ -106,23 +104,23 @@ class Engine:
         counts = Counter(active.run.organization_id for active in self.active.values())
         full = [identifier for identifier, count in counts.items() if count >= self._organization_slots]
         self._hungry = self._hungry or bool(full)
-        async with self._database.system() as session:
-            claimed = await leases.claim(session, self._owner, most, full)
+        async with self._database.statements() as connection:
+            claimed = await leases.claim(connection, self._owner, most, full)
             moment = time.monotonic()
-            begun = [row.id for row in claimed if row.lease_token > 1]
-            steps = await leases.steps(session, begun) if begun else []
-            found = await plans.find(session, {(row.workflow_id, row.version) for row in claimed})
             if claimed:
-                failpoint("claim-before-commit")
+                failpoint("claim-before-read")
+            begun = [row["id"] for row in claimed if row["lease_token"] > 1]
+            steps = await leases.steps(connection, begun) if begun else []
+            found = await plans.find(connection, {(row["workflow_id"], row["version"]) for row in claimed})
         if claimed:
             failpoint("claim-after-commit")
         rows: dict[UUID, dict[str, Row]] = {}
         for step in steps:
-            rows.setdefault(step.run_id, {})[step.key] = _row(step)
+            rows.setdefault(step["run_id"], {})[step["key"]] = _row(step)
         for row in claimed:
-            self._begin(row, rows.get(row.id, {}), found[row.workflow_id, row.version], moment)
-        taken = Counter(row.organization_id for row in claimed)
-        return bool(claimed) and max(taken.values()) >= claimed[0].share
+            self._begin(row, rows.get(row["id"], {}), found[row["workflow_id"], row["version"]], moment)
+        taken = Counter(row["organization_id"] for row in claimed)
+        return bool(claimed) and max(taken.values()) >= int(claimed[0]["share"])
 
     def _begin(self, claimed: Any, rows: dict[str, Row], definition: Plan | str, moment: float) -> None:
         run = _run(claimed)
@@ -142,14 +140,14 @@ class Engine:
     async def _work(self, run: Run, claimed: Any, rows: dict[str, Row], definition: Plan | str, moment: float) -> None:
         tracing.resume(run.trace_id)
         try:
-            if claimed.takeovers > MOST_TAKEOVERS:
+            if claimed["takeovers"] > MOST_TAKEOVERS:
                 await self._give_up(run, "worker-lost", f"the run outlived {MOST_TAKEOVERS} workers")
                 return
             driver = Driver(
                 Execution(run, plans.compiled((run.workflow_id, run.version), definition), rows),
                 self._recorder,
                 self._tools,
-                clock=_clock(claimed.claimed_at, moment),
+                clock=_clock(claimed["claimed_at"], moment),
             )
             await driver.drive()
         except Lost:
@@ -175,32 +173,24 @@ def _clock(at: datetime, moment: float) -> Callable[[], datetime]:
     return lambda: at + timedelta(seconds=time.monotonic() - moment)
 
 
-def _run(row: Any) -> Run:
+def _run(row: Mapping[str, Any]) -> Run:
     return Run(
-        id=row.id,
-        organization_id=row.organization_id,
-        workflow_id=row.workflow_id,
-        version=row.version,
-        token=row.lease_token,
-        dry_run=row.dry_run,
-        depth=row.depth,
-        trace_id=row.trace_id,
-        trigger=_json(row.trigger),
-        event=_json(row.event),
-        input=_json(row.input),
-        created_at=row.created_at,
-        started_at=row.started_at,
-        signals=row.signals,
+        id=row["id"],
+        organization_id=row["organization_id"],
+        workflow_id=row["workflow_id"],
+        version=row["version"],
+        token=row["lease_token"],
+        dry_run=row["dry_run"],
+        depth=row["depth"],
+        trace_id=row["trace_id"],
+        trigger=row["trigger"],
+        event=row["event"],
+        input=row["input"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        signals=row["signals"],
     )
 
 
-def _row(step: Any) -> Row:
-    fields: Mapping[str, Any] = step._mapping  # noqa: SLF001 - the public name of a row's columns
-    values = {name: value for name, value in fields.items() if name != "run_id"}
-    for name in ("input", "output", "error", "state"):
-        values[name] = _json(values[name])
-    return Row(**values)
-
-
-def _json(value: Any) -> Any:
-    return orjson.loads(value) if isinstance(value, str | bytes) else value
+def _row(step: Mapping[str, Any]) -> Row:
+    return Row(**{name: value for name, value in step.items() if name != "run_id"})

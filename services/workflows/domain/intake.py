@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage import starts
 from services.workflows.storage.starts import ManualStart
@@ -54,22 +53,22 @@ class Intake:
         return stored
 
     async def _write(self, asked: Sequence[ManualStart]) -> list[UUID | None]:
-        async with self._database.system() as session:
-            await self._learn(session, asked)
+        async with self._database.statements() as connection:
+            await self._learn(connection, asked)
             plain = [(start, *known) for start in asked if (known := self._known.get(_place(start)))]
             ready = [(start, version) for start, version, limited in plain if not limited]
-            stored = await starts.insert(session, ready) if ready else set()
+            stored = await starts.insert(connection, ready) if ready else set()
         for start, _ in ready:
             if start.id not in stored:
                 self._known.pop(_place(start), None)
         return [start.id if start.id in stored else None for start in asked]
 
-    async def _learn(self, session: AsyncSession, asked: Sequence[ManualStart]) -> None:
+    async def _learn(self, connection: Any, asked: Sequence[ManualStart]) -> None:
         new = {_place(start) for start in asked} - self._known.keys()
         if not new:
             return
-        for row in await starts.present(session, {place[1] for place in new}, {place[0] for place in new}):
-            self._known[row.organization_id, row.id] = (row.version, row.limited)
+        for row in await starts.present(connection, {place[1] for place in new}, {place[0] for place in new}):
+            self._known[row["organization_id"], row["id"]] = (row["version"], row["limited"])
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
 

@@ -2,9 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.domain import plan
 from services.workflows.domain.definition import Definition
@@ -17,7 +16,7 @@ Key = tuple[UUID, int]
 _compiled: "OrderedDict[Key, Plan]" = OrderedDict()
 
 
-async def find(session: AsyncSession, keys: Iterable[Key]) -> dict[Key, Plan | str]:
+async def find(connection: Any, keys: Iterable[Key]) -> dict[Key, Plan | str]:
     """The plan of each (workflow, version), or the text of one that this process has not compiled yet."""
     found: dict[Key, Plan | str] = {}
     for key in set(keys):
@@ -25,7 +24,7 @@ async def find(session: AsyncSession, keys: Iterable[Key]) -> dict[Key, Plan | s
             _compiled.move_to_end(key)
             found[key] = _compiled[key]
     missing = set(keys) - found.keys()
-    return {**found, **await workflows.definitions(session, missing)} if missing else found
+    return {**found, **await workflows.definitions(connection, missing)} if missing else found
 
 
 def compiled(key: Key, found: Plan | str) -> Plan:

@@ -3,29 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from services.workflows.domain.plan import Plan
 
-JSON = ("trigger", "input", "output", "error", "cause")
 
-
-def steps(plan: Plan, status: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
+def steps(plan: Plan, status: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every step in the order written, those inside others after their own; without a row a step is pending."""
-    stored = {row.key: row for row in rows}
+    stored = {row["key"]: row for row in rows}
     shown = [_step(name, node.step.type, stored.pop(name, None)) for name, node in plan.root.nodes.items()]
-    shown += [_step(row.key, row.type, row) for row in sorted(stored.values(), key=lambda row: row.key)]
+    shown += [_step(key, row["type"], row) for key, row in sorted(stored.items())]
     if status == "running":
         _mark_running(plan, shown)
     return shown
 
 
-def _step(key: str, kind: str, row: Any | None) -> dict[str, Any]:
+def _step(key: str, kind: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
     if row is None:
         return {"id": key, "type": kind, "status": "pending", "attempts": 0, "started_at": None, "finished_at": None,
                 "input": None, "output": None, "error": None}  # fmt: skip
     names = ("status", "attempts", "started_at", "finished_at", "input", "output", "error")
-    return {"id": key, "type": kind, **{name: getattr(row, name) for name in names}}
+    return {"id": key, "type": kind, **{name: row[name] for name in names}}
 
 
 def _mark_running(plan: Plan, shown: list[dict[str, Any]]) -> None:
@@ -39,9 +35,5 @@ def _mark_running(plan: Plan, shown: list[dict[str, Any]]) -> None:
 
 def summary(row: Any) -> dict[str, Any]:
     """A run without its steps."""
-    fields: Mapping[str, Any] = row._mapping  # noqa: SLF001 - the public name of a row's columns
-    return {name: _decode(value) if name in JSON else value for name, value in fields.items()}
-
-
-def _decode(value: Any) -> Any:
-    return orjson.loads(value) if isinstance(value, bytes) else value
+    fields: Mapping[str, Any] = row if isinstance(row, Mapping) else row._mapping  # noqa: SLF001 - its public name
+    return dict(fields)

@@ -35,6 +35,6 @@ class Results:
         return found
 
     async def _read(self, wanted: Sequence[Wanted]) -> list[dict[str, Any] | None]:
-        async with self._database.system() as session:
-            found = await runs.read_many(session, wanted)
+        async with self._database.statements() as connection:
+            found = await runs.read_many(connection, wanted)
         return [found.get(item) for item in wanted]

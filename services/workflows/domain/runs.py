@@ -230,25 +230,26 @@ async def _admit(session: AsyncSession, limit: Concurrency, key: str, what: Star
 
 async def read(session: AsyncSession, organization_id: UUID, run_id: UUID) -> dict[str, Any]:
     """One run with every step; NotFound."""
-    found = await read_many(session, [(organization_id, run_id)])
+    connection = await (await session.connection()).get_raw_connection()
+    found = await read_many(connection.driver_connection, [(organization_id, run_id)])
     if not found:
         raise errors.NotFound
     whole: dict[str, Any] = found[organization_id, run_id]
     return whole
 
 
-async def read_many(session: AsyncSession, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Any]:
+async def read_many(connection: Any, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Any]:
     """Runs with every step, by (organisation, run); what is missing or another organisation's is left out."""
-    rows, steps = await runs.get_many(session, {place[0] for place in wanted}, {place[1] for place in wanted})
-    known = await plans.find(session, {(row.workflow_id, row.version) for row in rows})
-    stored: dict[UUID, list[Any]] = {row.id: [] for row in rows}
+    rows, steps = await runs.get_many(connection, {place[0] for place in wanted}, {place[1] for place in wanted})
+    known = await plans.find(connection, {(row["workflow_id"], row["version"]) for row in rows})
+    stored: dict[UUID, list[Any]] = {row["id"]: [] for row in rows}
     for step in steps:
-        stored[step.run_id].append(step)
+        stored[step["run_id"]].append(step)
     found = {}
     for row in rows:
-        key = (row.workflow_id, row.version)
-        shown = reading.steps(plans.compiled(key, known[key]), row.status, stored[row.id])
-        found[row.organization_id, row.id] = {**reading.summary(row), "steps": shown}
+        key = (row["workflow_id"], row["version"])
+        shown = reading.steps(plans.compiled(key, known[key]), row["status"], stored[row["id"]])
+        found[row["organization_id"], row["id"]] = {**reading.summary(row), "steps": shown}
     return {place: found[place] for place in wanted if place in found}
 
 

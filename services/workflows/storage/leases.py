@@ -16,15 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 LEASE_SECONDS = 10
 
-_CLAIM = text(
-    """
+_CLAIM = """
     WITH RECURSIVE organization AS (
-        (SELECT organization_id FROM run WHERE due_at <= now() AND organization_id <> ALL(:full)
+        (SELECT organization_id FROM run WHERE due_at <= now() AND organization_id <> ALL($3::uuid[])
           ORDER BY organization_id LIMIT 1)
         UNION ALL
         SELECT (SELECT next.organization_id FROM run next
                  WHERE next.organization_id > organization.organization_id AND next.due_at <= now()
-                   AND next.organization_id <> ALL(:full)
+                   AND next.organization_id <> ALL($3::uuid[])
                  ORDER BY next.organization_id LIMIT 1)
           FROM organization WHERE organization.organization_id IS NOT NULL
     ), present AS (
@@ -32,20 +31,19 @@ _CLAIM = text(
     ), picked AS (
         SELECT due.id FROM present CROSS JOIN LATERAL (
             SELECT id FROM run WHERE organization_id = present.organization_id AND due_at <= now()
-             ORDER BY due_at LIMIT greatest(1, CAST(:most AS int) / (SELECT count(*)::int FROM present))
+             ORDER BY due_at LIMIT greatest(1, $2::int / (SELECT count(*)::int FROM present))
              FOR UPDATE SKIP LOCKED
-        ) due LIMIT :most
+        ) due LIMIT $2
     )
-    UPDATE run SET status = 'running', lease_token = lease_token + 1, lease_owner = :owner,
-           due_at = clock_timestamp() + make_interval(secs => :seconds),
+    UPDATE run SET status = 'running', lease_token = lease_token + 1, lease_owner = $1,
+           due_at = clock_timestamp() + make_interval(secs => $4),
            takeovers = takeovers + (status = 'running')::int,
            started_at = coalesce(started_at, clock_timestamp())
       FROM picked WHERE run.id = picked.id
     RETURNING run.id, organization_id, workflow_id, version, lease_token, takeovers, signals, dry_run, depth, trace_id,
               trigger, event, input, created_at, started_at, clock_timestamp() AS claimed_at,
-              greatest(1, CAST(:most AS int) / (SELECT count(*)::int FROM present)) AS share
-    """
-).bindparams(bindparam("full", type_=ARRAY(UUID_TYPE)))
+              greatest(1, $2::int / (SELECT count(*)::int FROM present)) AS share
+"""
 
 _RENEW = text(
     """
@@ -64,18 +62,18 @@ _RELEASE = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(UUID_TYPE)), bindparam("tokens", type_=ARRAY(BIGINT)))
 
-_STEPS = text(
-    """
+_STEPS = """
     SELECT run_id, key, step_id, type, status, attempts, started_at, finished_at, due_at, input, output, error, state
-      FROM run_step WHERE run_id = ANY(:ids)
+      FROM run_step WHERE run_id = ANY($1::uuid[])
+"""
+
+
+async def claim(connection: Any, owner: str, most: int, full: Sequence[UUID]) -> list[Any]:
+    """Lease up to `most` due runs, sharing them out between organisations but those in `full`.
+
+    It is one statement on asyncpg's own connection, committed when it returns unless a transaction is open.
     """
-).bindparams(bindparam("ids", type_=ARRAY(UUID_TYPE)))
-
-
-async def claim(session: AsyncSession, owner: str, most: int, full: Sequence[UUID]) -> list[Any]:
-    """Lease up to `most` due runs, sharing them out between organisations but those in `full`."""
-    given = {"owner": owner, "most": most, "full": list(full), "seconds": LEASE_SECONDS}
-    return list(await session.execute(_CLAIM, given))
+    return list(await connection.fetch(_CLAIM, owner, most, list(full), LEASE_SECONDS))
 
 
 async def renew(session: AsyncSession, held: dict[UUID, int]) -> set[UUID]:
@@ -89,9 +87,9 @@ async def release(session: AsyncSession, held: dict[UUID, int]) -> None:
     await session.execute(_RELEASE, {"ids": list(held), "tokens": list(held.values())})
 
 
-async def steps(session: AsyncSession, run_ids: Sequence[UUID]) -> list[Any]:
+async def steps(connection: Any, run_ids: Sequence[UUID]) -> list[Any]:
     """Every stored step of these runs."""
-    return list(await session.execute(_STEPS, {"ids": list(run_ids)}))
+    return list(await connection.fetch(_STEPS, list(run_ids)))
 
 
 async def next_due(session: AsyncSession) -> tuple[datetime | None, datetime]:

@@ -21,11 +21,15 @@ _SUMMARY = [
         "created_at", "started_at", "finished_at",
     )
 ]  # fmt: skip
-_MANY = sa.select(*_SUMMARY, run.c.organization_id).where(
-    run.c.organization_id == sa.any_(sa.bindparam("organizations", type_=ARRAY(sa.Uuid))),
-    run.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))),
-)
-_STEPS_OF_MANY = sa.select(run_step).where(run_step.c.run_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))))
+_MANY = """
+    SELECT id, organization_id, workflow_id, version, status, trigger, input, output, error, dry_run, cause, trace_id,
+           created_at, started_at, finished_at
+      FROM run WHERE organization_id = ANY($1::uuid[]) AND id = ANY($2::uuid[])
+"""
+_STEPS_OF_MANY = """
+    SELECT run_id, key, type, status, attempts, started_at, finished_at, input, output, error
+      FROM run_step WHERE run_id = ANY($1::uuid[])
+"""
 _CANCELLED = {
     "status": "cancelled",
     "due_at": None,
@@ -92,12 +96,12 @@ async def get(session: AsyncSession, organization_id: UUID, run_id: UUID, *, loc
 
 
 async def get_many(
-    session: AsyncSession, organization_ids: Collection[UUID], run_ids: Collection[UUID]
-) -> tuple[list[Any], list[Any]]:
-    """Those of these runs that are the organisations', and their stored steps."""
-    found = await session.execute(_MANY, {"organizations": list(organization_ids), "ids": list(run_ids)})
-    rows = list(found)
-    return rows, list(await session.execute(_STEPS_OF_MANY, {"ids": [row.id for row in rows]}))
+    connection: Any, organization_ids: Collection[UUID], run_ids: Collection[UUID]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Those of these runs that are the organisations', and their stored steps, by asyncpg's own connection."""
+    rows = await connection.fetch(_MANY, list(organization_ids), list(run_ids))
+    steps = await connection.fetch(_STEPS_OF_MANY, [row["id"] for row in rows]) if rows else ()
+    return [dict(row) for row in rows], [dict(step) for step in steps]
 
 
 async def page(

@@ -7,41 +7,29 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Text, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
-from sqlalchemy.ext.asyncio import AsyncSession
 
-# Members of a definition that make a start depend on other runs.
-LIMITS = ("concurrency", "throttle", "debounce")
-_PRESENT = text(
-    """
-    SELECT workflow.id, workflow.organization_id, workflow.version, workflow_version.definition ?| :limits AS limited
+# Some members of a definition make a start depend on other runs: such workflows are `limited`.
+_PRESENT = """
+    SELECT workflow.id, workflow.organization_id, workflow.version,
+           workflow_version.definition ?| ARRAY['concurrency', 'throttle', 'debounce'] AS limited
       FROM workflow JOIN workflow_version ON workflow_id = workflow.id AND workflow_version.version = workflow.version
-     WHERE workflow.id = ANY(:ids) AND workflow.organization_id = ANY(:organizations)
+     WHERE workflow.id = ANY($1::uuid[]) AND workflow.organization_id = ANY($2::uuid[])
        AND active AND deleted_at IS NULL
-    """
-).bindparams(
-    bindparam("ids", type_=ARRAY(UUID_TYPE)),
-    bindparam("organizations", type_=ARRAY(UUID_TYPE)),
-    bindparam("limits", type_=ARRAY(Text)),
-)
-_INSERT = text(
-    """
+"""
+_INSERT = """
     INSERT INTO run (id, organization_id, workflow_id, version, status, trigger, input, cause, dry_run, depth,
                      trace_id, created_at, due_at)
     SELECT given.id, workflow.organization_id, workflow.id, given.version, 'queued',
            json_build_object('type', 'manual', 'data', given.input), given.input,
            json_build_object('kind', 'manual', 'by', given.subject), given.dry_run, 0,
            given.trace_id, given.created_at, clock_timestamp()
-      FROM json_to_recordset(CAST(:starts AS json)) AS given (
+      FROM json_to_recordset($1::json) AS given (
                id uuid, organization_id uuid, workflow_id uuid, version int, input json, subject text, dry_run boolean,
                trace_id text, created_at timestamptz)
       JOIN workflow ON workflow.id = given.workflow_id AND workflow.organization_id = given.organization_id
            AND workflow.version = given.version AND workflow.active AND workflow.deleted_at IS NULL
     RETURNING run.id
-    """
-)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +46,12 @@ class ManualStart:
     created_at: datetime
 
 
-async def present(
-    session: AsyncSession, workflow_ids: Collection[UUID], organization_ids: Collection[UUID]
-) -> list[Any]:
-    """The active ones among these workflows: (id, organization_id, version, limited)."""
-    given = {"ids": list(workflow_ids), "organizations": list(organization_ids), "limits": list(LIMITS)}
-    return list(await session.execute(_PRESENT, given))
+async def present(connection: Any, workflow_ids: Collection[UUID], organization_ids: Collection[UUID]) -> list[Any]:
+    """The active ones among these workflows: {id, organization_id, version, limited}."""
+    return list(await connection.fetch(_PRESENT, list(workflow_ids), list(organization_ids)))
 
 
-async def insert(session: AsyncSession, starts: Sequence[tuple[ManualStart, int]]) -> set[UUID]:
+async def insert(connection: Any, starts: Sequence[tuple[ManualStart, int]]) -> set[UUID]:
     """Store runs that are due now; answers those whose workflow is active and still at the version given."""
     rows = [
         {
@@ -82,4 +67,4 @@ async def insert(session: AsyncSession, starts: Sequence[tuple[ManualStart, int]
         }
         for start, version in starts
     ]
-    return {row.id for row in await session.execute(_INSERT, {"starts": orjson.dumps(rows).decode()})}
+    return {row["id"] for row in await connection.fetch(_INSERT, orjson.dumps(rows).decode())}

@@ -10,23 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage.tables import workflow, workflow_version
 
-_DEFINITIONS = sa.text(
-    """
+_DEFINITIONS = """
     SELECT version.workflow_id, version.version, CAST(version.definition AS text) AS definition
       FROM workflow_version version
-      JOIN unnest(CAST(:workflows AS uuid[]), CAST(:versions AS int[])) AS wanted (workflow_id, version)
+      JOIN unnest($1::uuid[], $2::int[]) AS wanted (workflow_id, version)
         ON version.workflow_id = wanted.workflow_id AND version.version = wanted.version
-    """
-)
+"""
 
 
-async def definitions(session: AsyncSession, wanted: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], str]:
-    """The definitions of these versions, as JSON text."""
-    if not wanted:
-        return {}
-    given = {"workflows": [item[0] for item in wanted], "versions": [item[1] for item in wanted]}
-    rows = await session.execute(_DEFINITIONS, given)
-    return {(row.workflow_id, row.version): row.definition for row in rows}
+async def definitions(connection: Any, wanted: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], str]:
+    """The definitions of these versions, as JSON text, by asyncpg's own connection."""
+    rows = await connection.fetch(_DEFINITIONS, [item[0] for item in wanted], [item[1] for item in wanted])
+    return {(row["workflow_id"], row["version"]): row["definition"] for row in rows}
 
 
 async def insert_first(session: AsyncSession, values: dict[str, Any], definition: dict[str, Any]) -> bool:
