@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgpack
+from arq import constants
 from arq.connections import ArqRedis, RedisSettings
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -77,10 +78,15 @@ async def workers(redis: Redis, service: str) -> dict[str, Any]:
 
 
 async def depth(redis: Redis, service: str) -> dict[str, Any]:
-    """{status, due, oldest_seconds} of the wake-ups that nobody has taken."""
-    oldest = await redis.zrange(queue_name(service), 0, 0, withscores=True)
-    waited = time.time() - oldest[0][1] / 1000 if oldest else None
-    return backlog.describe(await redis.zcard(queue_name(service)), waited)
+    """{status, due, oldest_seconds} of the wake-ups that nobody has taken.
+
+    arq's set holds deferred jobs as well, whose time is still to come, and those that somebody is working on.
+    """
+    now = time.time() * 1_000
+    due = await redis.zrangebyscore(queue_name(service), 0, now, start=0, num=backlog.MOST, withscores=True)
+    taken = await redis.mget([constants.in_progress_key_prefix + name.decode() for name, _ in due]) if due else []
+    waiting = [score for (_, score), worker in zip(due, taken, strict=True) if worker is None]
+    return backlog.describe(len(waiting), (now - waiting[0]) / 1_000 if waiting else None)
 
 
 def _workers(service: str) -> str:

@@ -163,3 +163,16 @@ async def test_the_limiter_tells_which_backend_counts(process: Service, valkey: 
     assert await bad.describe() == {"status": "degraded", "backend": "memory", "instances": 1}
     for limiter in (good, bad):
         await limiter.close()
+
+
+async def test_the_queue_counts_what_waits_and_neither_what_is_to_come_nor_what_runs(process: Service) -> None:
+    queue, now = jobs.queue_name("events"), time.time() * 1_000
+    await process.redis.delete(queue)
+    await process.redis.zadd(queue, {"running": now - 9_000, "waiting": now - 4_000, "later": now + 60_000})
+    await process.redis.set("arq:in-progress:running", b"1", px=10_000)
+    found = await jobs.depth(process.redis, "events")
+    assert found["due"] == 1
+    assert 3.9 <= found["oldest_seconds"] <= 6
+    await process.redis.zrem(queue, "waiting")
+    assert await jobs.depth(process.redis, "events") == {"status": "ok", "due": 0, "oldest_seconds": None}
+    await process.redis.delete(queue, "arq:in-progress:running")
