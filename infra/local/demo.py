@@ -170,7 +170,10 @@ def mine(api: Api, story: Story) -> tuple[int, dict[str, Any]]:
     story.line(f"{len(patterns)} patterns, {len(suggestions)} suggestions")
     if not suggestions:
         raise DemoError("no routine repeats often enough yet: at least 5 times on 3 days is needed")
-    best = max(suggestions, key=lambda item: item["confidence"] * item["minutes_per_week"])
+    able = [item for item in suggestions if item["workflow"]["trigger"]["type"] == "event"]
+    if not able:
+        raise DemoError("what repeats here repeats by the clock, and the demo cannot wait for that")
+    best = max(able, key=lambda item: item["confidence"] * item["minutes_per_week"])
     show_suggestion(story, best)
     return len(patterns), best
 
@@ -192,8 +195,11 @@ def show_suggestion(story: Story, best: dict[str, Any]) -> None:
 
 def apply_and_fire(api: Api, story: Story, best: dict[str, Any]) -> dict[str, Any]:
     """Turns the suggestion into an active workflow, posts its triggering event anew, and waits for the run."""
-    story.chapter("Applying it: the suggestion becomes a workflow, switched on")
-    workflow = api.call("POST", f"/suggestions/{best['id']}/apply")["workflow_id"]
+    story.chapter("Applying it: the suggestion becomes a workflow, and a dry run shows what it will do")
+    applied = api.call("POST", f"/suggestions/{best['id']}/apply")
+    workflow = applied["workflow_id"]
+    rehearsal = wait_for(lambda: api.call("GET", f"/runs/{applied['dry_run_id']}"), FINAL, "the dry run")
+    story.line(f"The dry run {rehearsal['status']} and touched nothing outside. Now it is switched on.")
     api.call("POST", f"/workflows/{workflow}/activate")
     example = api.call("GET", f"/events/{best['evidence'][0]}")
     story.chapter(f"It happens again: {example['source']} reports {example['type']}")
@@ -210,8 +216,9 @@ def fire(api: Api, workflow: str, example: dict[str, Any]) -> str:
         api.call("POST", "/events", json={**event, "id": f"demo-{time.time_ns()}-{attempt}", "time": moment})
         for _ in range(20):
             runs = api.call("GET", "/runs", params={"workflow_id": workflow})["items"]
-            if runs:
-                return str(runs[0]["id"])
+            real = [run for run in runs if not run["dry_run"]]
+            if real:
+                return str(real[0]["id"])
             time.sleep(0.1)
     raise DemoError("the event did not start a run")
 

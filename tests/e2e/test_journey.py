@@ -48,7 +48,10 @@ def test_from_recorded_activity_to_a_finished_run(join: Join) -> None:
 
     applied = person.ok("POST", f"/suggestions/{best['id']}/apply", 201)
     again = person.ok("POST", f"/suggestions/{best['id']}/apply", 200)
-    assert again["workflow_id"] == applied["workflow_id"]
+    assert again == applied
+    assert person.ok("GET", f"/workflows/{applied['workflow_id']}")["active"] is False
+    rehearsal = eventually(lambda: ended(person, applied["dry_run_id"]), seconds=20)
+    assert (rehearsal["status"], rehearsal["dry_run"]) == ("succeeded", True)
     person.ok("POST", f"/workflows/{applied['workflow_id']}/activate")
 
     example = person.ok("GET", f"/events/{best['evidence'][0]}")
@@ -58,6 +61,47 @@ def test_from_recorded_activity_to_a_finished_run(join: Join) -> None:
     finished = eventually(lambda: ended(person, started["id"]), seconds=20)
     assert finished["status"] == seen == "succeeded", finished
     assert {step["status"] for step in finished["steps"]} <= {"succeeded", "skipped"}
+    story = person.ok("GET", f"/events/{best['evidence'][0]}/lineage")
+    assert best["pattern_id"] in {item["id"] for item in story["patterns"]}
+    told = {run["id"]: run for run in story["runs"]}
+    assert told.keys() == {applied["dry_run_id"], started["id"]}
+    assert {(run["suggestion_id"], run["version"]) for run in told.values()} == {(best["id"], 1)}
+
+
+def test_an_event_tells_what_came_of_it_and_an_effect_where_it_came_from(join: Join) -> None:
+    person = join()
+    emit = {
+        "id": "tell",
+        "type": "emit",
+        "with": {"source": "floyo", "type": "echo", "data": {"n": "{{ event.data.n }}"}},
+    }
+    for name, source, steps in (
+        ("First", "outside", [emit]),
+        ("Second", "floyo", [{"id": "look", "type": "transform", "with": {"output": "{{ event.data.n }}"}}]),
+    ):
+        trigger = {"type": "event", "match": {"source": source}}
+        person.ok("POST", "/workflows", 201, json={"name": name, "trigger": trigger, "steps": steps})
+
+    def tell() -> list[dict[str, Any]]:
+        event = {"source": "outside", "type": "begun", "id": str(uuid4()), "data": {"n": 7}}
+        person.ok("POST", "/events", 201, json=event)
+        echoes: list[dict[str, Any]] = person.ok("GET", "/events", params={"type": "echo"})["items"]
+        return echoes
+
+    echo = eventually(tell, seconds=20, pause=0.5)[-1]
+    whole = eventually(lambda: _whole(person, echo["id"]), seconds=20)
+    first, second = (whole["runs"][0], whole["runs"][1])
+    assert whole["cause"] == first["id"] == echo["extensions"]["floyorun"]
+    assert (first["version"], first["effects"]) == (1, [{"step": "tell", "type": "emit", "event_id": echo["id"]}])
+    assert (second["cause"]["id"], second["cause"]["run"]) == (echo["id"], first["id"])
+    begun = person.ok("GET", f"/events/{first['cause']['id']}/lineage")
+    assert begun["cause"] is None
+    assert [run["id"] for run in begun["runs"]] == [first["id"], second["id"]]
+
+
+def _whole(person: Person, event_id: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = person.ok("GET", f"/events/{event_id}/lineage")
+    return found if len(found["runs"]) == 2 and found["complete"] else None
 
 
 def fire(person: Person, workflow: str, example: dict[str, Any]) -> dict[str, Any] | None:
@@ -65,7 +109,7 @@ def fire(person: Person, workflow: str, example: dict[str, Any]) -> dict[str, An
     event = {name: example[name] for name in ("source", "type", "actor", "subject", "data")}
     person.ok("POST", "/events", 201, json={**event, "id": str(uuid4()), "time": moment})
     runs = person.ok("GET", "/runs", params={"workflow_id": workflow})["items"]
-    return runs[0] if runs else None
+    return next((run for run in runs if not run["dry_run"]), None)
 
 
 def until_ended(socket: ClientConnection, run: str) -> str:
