@@ -15,6 +15,8 @@ _AUTHORITY: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\[\]:/?#@\\%]+)(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE
 )
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ufeff\\]")
+# What needs no quoting goes out as it is spelled, since a signature may cover the very spelling.
+_QUOTED: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -55,7 +57,8 @@ def parse_url(text: str) -> yarl.URL:
         raise forbidden("The URL's fragment holds an @, which parsers read in different ways.")
     host = _normalize(match["host"])
     try:
-        url = yarl.URL(text).with_host(host).with_fragment(None)
+        quoted = _QUOTED.fullmatch(rest.partition("#")[0]) is not None and "/." not in rest
+        url = yarl.URL(text, encoded=quoted).with_host(host).with_fragment(None)
     except ValueError as error:
         raise forbidden("The URL cannot be read.") from error
     port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[match["scheme"].lower()]

@@ -1,6 +1,7 @@
 """The one way out: a client that examines the very address it connects to and bounds what comes back."""
 
 import asyncio
+import io
 import re
 import socket
 import zlib
@@ -22,6 +23,7 @@ from shared.destinations import WEB, Policy, Ports, forbidden, parse_url
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_SECONDS: Final = 10.0
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SENT_AT_ONCE: Final = 65_536  # larger bodies go in parts, so that they do not hold up the loop
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _METHOD_KEPT: Final = frozenset({307, 308})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
@@ -192,10 +194,10 @@ class Egress(AbstractResolver):
 
     async def _send(self, call: "_Call", limit: int) -> Response:
         token = _granted.set(self.policy.grants(call.url.raw_host or "", call.url.port or 0))
+        body = io.BytesIO(call.body) if call.body and len(call.body) > _SENT_AT_ONCE else call.body
         try:
-            async with self._open().request(
-                call.method, call.url, headers=call.headers, data=call.body, allow_redirects=False
-            ) as answer:
+            sent = self._open().request(call.method, call.url, headers=call.headers, data=body, allow_redirects=False)
+            async with sent as answer:
                 content = await _read(answer, limit)
                 received = {name.lower(): ", ".join(answer.headers.getall(name)) for name in answer.headers}
                 return Response(answer.status, received, content)

@@ -9,7 +9,7 @@ from tests.fixtures import keeper
 
 pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.stack"]
 
-INTEGRATION = frozenset({"postgres", "valkey", "database", "session", "redis"})
+INTEGRATION = frozenset({"postgres", "valkey", "s3_server", "database", "session", "redis"})
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -39,6 +39,22 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def side_environment(name: str) -> Path:
+    """The interpreter of an environment beside ours, made once from requirements/NAME.lock, for what conflicts."""
+    home, lock = TOOLS / name, ROOT / "requirements" / f"{name}.lock"
+    stamp = home / "installed.lock"
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / f"{name}.turn").open("w") as turn:
+        _wait(turn.fileno())
+        if not (stamp.exists() and stamp.read_bytes() == lock.read_bytes()):
+            shutil.rmtree(home, ignore_errors=True)
+            uv, python = _uv(), str(home / "bin" / "python")
+            _run([uv, "venv", "-q", "--python", sys.executable, str(home)])
+            _run([uv, "pip", "sync", "-q", "--python", python, "--require-hashes", str(lock)])
+            shutil.copyfile(lock, stamp)
+    return home / "bin" / "python"
+
+
 def _wait(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

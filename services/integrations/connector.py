@@ -3,14 +3,15 @@
 import base64
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.destinations import WEB, Ports, forbidden, parse_url
 from shared.egress import MAX_BYTES, MAX_SECONDS, Response, Socket, TargetFailed
 
+MAX_CONTENT: Final = 3_000_000
 TEMPORARY_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 _ERROR: Final = 400
 _CREDENTIAL_STATUSES: Final = frozenset({401, 403})
@@ -24,6 +25,38 @@ class Shape(BaseModel):
 
 class Nothing(Shape):
     """No input, or nothing worth saying."""
+
+
+class Payload(Shape):
+    """Content to write, as text or as base64, of at most 3 MB; what is larger does not pass through a workflow."""
+
+    text: Annotated[str | None, Field(max_length=MAX_CONTENT)] = None
+    content_base64: Annotated[str | None, Field(max_length=MAX_CONTENT * 4 // 3)] = None
+
+    @model_validator(mode="after")
+    def _check_content(self) -> "Payload":
+        if (self.text is None) == (self.content_base64 is None):
+            raise ValueError("give either text or content_base64")
+        if len(self.content()) > MAX_CONTENT:
+            raise ValueError(f"holds more than {MAX_CONTENT} bytes")
+        return self
+
+    def content(self) -> bytes:
+        """The bytes."""
+        if self.text is not None:
+            return self.text.encode()
+        return base64.b64decode(self.content_base64 or "", validate=True)
+
+
+class Content(Shape):
+    """Bytes that were read."""
+
+    content_base64: str
+
+    @classmethod
+    def of(cls, body: bytes) -> "Content":
+        """From what came."""
+        return cls(content_base64=base64.b64encode(body).decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +127,10 @@ class Call:
         if not found:
             raise TargetFailed("credential-missing", f"The integration holds no secret {name!r}.", retryable=False)
         return found
+
+    def bearer(self, name: str) -> dict[str, str]:
+        """The header that shows a stored token."""
+        return {"Authorization": f"Bearer {self.secret(name)}"}
 
     async def http(
         self,
@@ -209,6 +246,11 @@ def target_of(url: str) -> Target:
     """The target that a URL in settings stands for; raises Invalid `destination-forbidden`."""
     parsed = parse_url(url)
     return Target(parsed.raw_host or "", parsed.port or 0)
+
+
+def base_target(settings: Any) -> tuple[Target, ...]:
+    """The targets of a connector whose settings hold one `base_url`."""
+    return (target_of(settings.base_url),)
 
 
 def checked_url(url: str) -> str:

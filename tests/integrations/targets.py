@@ -29,13 +29,14 @@ class Target(Protocol):
 
 @dataclass
 class Seen:
-    """One request as it came."""
+    """One request as it came; `target` is path and query in one."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    target: str = ""
 
 
 Answer = Callable[[Seen], Awaitable[web.Response] | web.Response]
@@ -81,9 +82,8 @@ class Api:
 
     async def _handle(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        seen = Seen(
-            request.method, request.raw_path.partition("?")[0], dict(request.query), headers, await request.read()
-        )
+        path, target = request.raw_path.partition("?")[0], request.raw_path
+        seen = Seen(request.method, path, dict(request.query), headers, await request.read(), target)
         self.seen.append(seen)
         if self.mode == "refusing":
             return self.refusal()

@@ -1,7 +1,5 @@
 """Dropbox: files up, down and listed."""
 
-import base64
-import binascii
 import json
 from typing import Annotated, Any, Literal
 
@@ -12,13 +10,14 @@ from services.integrations.connector import (
     Authorization,
     Call,
     Connector,
+    Content,
+    Payload,
     Secret,
     Shape,
     Target,
     checked_url,
     target_of,
 )
-from shared import errors
 from shared.egress import Response
 
 Path = Annotated[str, Field(max_length=1000, pattern=r"^/[^\x00-\x1f\\]*$", examples=["/reports/week.csv"])]
@@ -31,12 +30,10 @@ class Settings(Shape):
     content_url: Annotated[str, AfterValidator(checked_url)] = "https://content.dropboxapi.com/2"
 
 
-class Upload(Shape):
+class Upload(Payload):
     """A file to write, as text or base64."""
 
     path: Path
-    text: str | None = None
-    content_base64: str | None = None
     mode: Literal["add", "overwrite"] = "overwrite"
 
 
@@ -52,12 +49,6 @@ class Download(Shape):
     """A file to read."""
 
     path: Path
-
-
-class Content(Shape):
-    """The file's bytes."""
-
-    content_base64: str
 
 
 class Folder(Shape):
@@ -87,7 +78,7 @@ def _targets(settings: Settings) -> tuple[Target, ...]:
 
 async def _send(call: Call, url: str, *, body: Any = None, argument: Any = None) -> Response:
     """Errors of a route are 409 with a summary, whose first part is the code."""
-    headers = {"Authorization": f"Bearer {call.secret('access_token')}"}
+    headers = call.bearer("access_token")
     if argument is not None:
         headers["Dropbox-API-Arg"] = json.dumps(argument)  # ASCII, as a header must be
         headers["Content-Type"] = "application/octet-stream"
@@ -102,7 +93,7 @@ async def upload(call: Call, given: Upload) -> File:
     """Writes a file."""
     settings: Settings = call.settings
     argument = {"path": given.path, "mode": given.mode, "mute": True}
-    response = await _send(call, f"{settings.content_url}/files/upload", body=_bytes(given), argument=argument)
+    response = await _send(call, f"{settings.content_url}/files/upload", body=given.content(), argument=argument)
     found = response.json()
     return File(path=found["path_display"], revision=found["rev"], size=found["size"])
 
@@ -111,7 +102,7 @@ async def download(call: Call, given: Download) -> Content:
     """Reads a file of at most 4 MiB."""
     settings: Settings = call.settings
     response = await _send(call, f"{settings.content_url}/files/download", argument={"path": given.path})
-    return Content(content_base64=base64.b64encode(response.body).decode())
+    return Content.of(response.body)
 
 
 async def list_folder(call: Call, given: Folder) -> Entries:
@@ -129,17 +120,6 @@ async def test(call: Call) -> None:
     await _send(call, f"{settings.api_url}/users/get_current_account")
 
 
-def _bytes(given: Upload) -> bytes:
-    if (given.text is None) == (given.content_base64 is None):
-        raise errors.invalid_field("/input/text", "Give either text or content_base64.")
-    if given.text is not None:
-        return given.text.encode()
-    try:
-        return base64.b64decode(given.content_base64 or "", validate=True)
-    except binascii.Error:
-        raise errors.invalid_field("/input/content_base64", "Is not base64.") from None
-
-
 CONNECTOR = Connector(
     id="dropbox",
     name="Dropbox",
@@ -147,7 +127,7 @@ CONNECTOR = Connector(
     settings=Settings,
     secrets=(Secret("access_token", "An access token; authorizing by OAuth sets it.", required=False),),
     actions=(
-        Action("upload", "Writes a file.", Upload, File, upload),
+        Action("upload", "Writes a file of at most 3 MB.", Upload, File, upload),
         Action("download", "Reads a file of at most 4 MiB.", Download, Content, download),
         Action("list_folder", "Lists a folder.", Folder, Entries, list_folder),
     ),

@@ -11,9 +11,8 @@ from services.integrations.connector import (
     Nothing,
     Secret,
     Shape,
-    Target,
+    base_target,
     checked_url,
-    target_of,
 )
 from shared.egress import Response
 
@@ -77,14 +76,10 @@ class Made(Shape):
     url: str
 
 
-def _targets(settings: Settings) -> tuple[Target, ...]:
-    return (target_of(settings.base_url),)
-
-
 async def _send(call: Call, method: str, path: str, body: Any = None) -> Response:
     """A spent rate limit is 403 or 429 with telling headers, and worth another try."""
     settings: Settings = call.settings
-    headers = {**_HEADERS, "Authorization": f"Bearer {call.secret('token')}"}
+    headers = {**_HEADERS, **call.bearer("token")}
     response = await call.http(method, settings.base_url.rstrip("/") + path, headers=headers, body=body)
     if response.status in (403, 429) and (
         response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers
@@ -140,7 +135,7 @@ CONNECTOR = Connector(
         Action("dispatch_workflow", "Starts a workflow of GitHub Actions.", Dispatch, Nothing, dispatch_workflow),
         Action("set_status", "Sets a status of a commit.", NewStatus, Made, set_status),
     ),
-    targets=_targets,
+    targets=base_target,
     test=test,
     hooks=("github",),
     temporary=frozenset({"rate-limited"}),

@@ -1,9 +1,8 @@
 """Google Drive: files up, down and listed."""
 
-import base64
-import json
 from typing import Annotated, Any
 
+import orjson
 from pydantic import AfterValidator, Field
 
 from services.integrations.connector import (
@@ -11,11 +10,12 @@ from services.integrations.connector import (
     Authorization,
     Call,
     Connector,
+    Content,
+    Payload,
     Secret,
     Shape,
-    Target,
+    base_target,
     checked_url,
-    target_of,
 )
 from shared import ids
 from shared.egress import Response
@@ -31,12 +31,11 @@ class Settings(Shape):
     base_url: Annotated[str, AfterValidator(checked_url)] = "https://www.googleapis.com"
 
 
-class Upload(Shape):
-    """A text file to make."""
+class Upload(Payload):
+    """A file to make, as text or base64."""
 
     name: Annotated[str, Field(min_length=1, max_length=500, examples=["week.csv"])]
-    text: Annotated[str, Field(max_length=3_000_000)]
-    mime_type: MediaType = "text/plain"
+    mime_type: MediaType | None = None
     folder_id: Id | None = None
 
 
@@ -69,20 +68,10 @@ class Download(Shape):
     id: Id
 
 
-class Content(Shape):
-    """The file's bytes."""
-
-    content_base64: str
-
-
-def _targets(settings: Settings) -> tuple[Target, ...]:
-    return (target_of(settings.base_url),)
-
-
 async def _send(call: Call, method: str, path: str, **options: Any) -> Response:
     """A spent quota is 403 with a reason that says so."""
     settings: Settings = call.settings
-    headers = {"Authorization": f"Bearer {call.secret('access_token')}", **options.pop("headers", {})}
+    headers = {**call.bearer("access_token"), **options.pop("headers", {})}
     response = await call.http(method, settings.base_url.rstrip("/") + path, headers=headers, **options)
     reason = _reason(response) if response.status == 403 else ""
     if reason in call.connector.temporary:
@@ -98,19 +87,20 @@ def _reason(response: Response) -> str:
 
 async def upload(call: Call, given: Upload) -> File:
     """Makes a file, in one request of two parts."""
-    metadata: dict[str, Any] = {"name": given.name, "mimeType": given.mime_type}
+    kind = given.mime_type or ("text/plain" if given.content_base64 is None else "application/octet-stream")
+    metadata: dict[str, Any] = {"name": given.name, "mimeType": kind}
     if given.folder_id:
         metadata["parents"] = [given.folder_id]
     boundary = f"floyo-{ids.new().hex}"
-    parts = [("application/json; charset=UTF-8", json.dumps(metadata)), (given.mime_type, given.text)]
-    body = "".join(f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n{text}\r\n" for kind, text in parts)
+    parts = [("application/json; charset=UTF-8", orjson.dumps(metadata)), (kind, given.content())]
+    body = b"".join(f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n".encode() + part + b"\r\n" for kind, part in parts)
     response = await _send(
         call,
         "POST",
         "/upload/drive/v3/files",
         query={"uploadType": "multipart", "fields": _FIELDS},
         headers={"Content-Type": f"multipart/related; boundary={boundary}"},
-        body=f"{body}--{boundary}--\r\n".encode(),
+        body=body + f"--{boundary}--\r\n".encode(),
     )
     return _file(response.json())
 
@@ -127,7 +117,7 @@ async def list_files(call: Call, given: Search) -> Files:
 async def download(call: Call, given: Download) -> Content:
     """Reads a file of at most 4 MiB."""
     response = await _send(call, "GET", f"/drive/v3/files/{given.id}", query={"alt": "media"})
-    return Content(content_base64=base64.b64encode(response.body).decode())
+    return Content.of(response.body)
 
 
 async def test(call: Call) -> None:
@@ -146,11 +136,11 @@ CONNECTOR = Connector(
     settings=Settings,
     secrets=(Secret("access_token", "An access token; authorizing by OAuth sets it.", required=False),),
     actions=(
-        Action("upload", "Makes a file.", Upload, File, upload),
+        Action("upload", "Makes a file of at most 3 MB.", Upload, File, upload),
         Action("download", "Reads a file of at most 4 MiB.", Download, Content, download),
         Action("list_files", "Lists files.", Search, Files, list_files),
     ),
-    targets=_targets,
+    targets=base_target,
     test=test,
     temporary=frozenset({"rateLimitExceeded", "userRateLimitExceeded", "backendError", "sharingRateLimitExceeded"}),
     authorization=Authorization(

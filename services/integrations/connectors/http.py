@@ -13,10 +13,9 @@ from services.integrations.connector import (
     Connector,
     Secret,
     Shape,
-    Target,
+    base_target,
     checked_url,
     decode_body,
-    target_of,
 )
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -58,14 +57,10 @@ class Answer(Shape):
     body: Any = None
 
 
-def _targets(settings: Settings) -> tuple[Target, ...]:
-    return (target_of(settings.base_url),)
-
-
 def _greeting(call: Call) -> dict[str, str]:
     settings: Settings = call.settings
     if settings.auth == "bearer":
-        return {"Authorization": f"Bearer {call.secret('token')}"}
+        return call.bearer("token")
     if settings.auth == "header":
         return {settings.header_name: call.secret("token")}
     if settings.auth == "basic":
@@ -100,7 +95,7 @@ CONNECTOR = Connector(
         Secret("password", "The password of basic authentication.", required=False),
     ),
     actions=(Action("request", "Sends one request and answers what came back.", Request, Answer, request),),
-    targets=_targets,
+    targets=base_target,
     test=test,
     hooks=("github", "gitlab", "pagerduty", "slack", "standard-webhooks", "stripe", "twilio"),
 )

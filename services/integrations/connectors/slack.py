@@ -11,9 +11,8 @@ from services.integrations.connector import (
     Nothing,
     Secret,
     Shape,
-    Target,
+    base_target,
     checked_url,
-    target_of,
 )
 
 Channel = Annotated[str, Field(min_length=1, max_length=100, examples=["C0123456789"])]
@@ -58,14 +57,10 @@ class Reaction(Shape):
     name: Annotated[str, Field(pattern=r"^[a-z0-9_+'-]{1,100}$", examples=["eyes"])]
 
 
-def _targets(settings: Settings) -> tuple[Target, ...]:
-    return (target_of(settings.base_url),)
-
-
 async def _send(call: Call, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Slack answers 200 with `ok` false and a code; a rate limit is 429."""
     settings: Settings = call.settings
-    headers = {"Authorization": f"Bearer {call.secret('token')}"}
+    headers = call.bearer("token")
     if body is not None:
         headers["Content-Type"] = "application/json; charset=utf-8"
     verb, url = ("GET" if body is None else "POST"), f"{settings.base_url.rstrip('/')}/{method}"
@@ -110,7 +105,7 @@ CONNECTOR = Connector(
         Action("update_message", "Changes the text of a message.", MessageChange, Posted, update_message),
         Action("add_reaction", "Adds a reaction to a message.", Reaction, Nothing, add_reaction),
     ),
-    targets=_targets,
+    targets=base_target,
     test=test,
     hooks=("slack",),
     temporary=frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}),

@@ -43,7 +43,7 @@ class TestGoogleDrive(ConnectorContract):
         assert (seen.path, seen.query["uploadType"]) == ("/upload/drive/v3/files", "multipart")
         boundary = seen.headers["content-type"].partition("boundary=")[2]
         parts = seen.body.decode().split(f"--{boundary}")
-        assert '"parents": ["F1"]' in parts[1]
+        assert '"parents":["F1"]' in parts[1]
         assert parts[2].endswith("\r\n\r\na,b\r\n")
         assert parts[3] == "--\r\n"
         found = await self.run(target, outlets, "list_files")
