@@ -41,7 +41,7 @@ def compare(service: str, folder: Path = FOLDER) -> list[str]:
 
 def settings_of(service: str) -> Settings:
     """Settings that let a service be built and nothing be reached."""
-    address = "postgresql://nobody:nothing@127.0.0.1:1/nowhere"
+    address = "postgresql://nobody:nothing@127.0.0.1:1/nowhere"  # pragma: allowlist secret
     told = {
         "environment": "development",
         "secret_key": crypto.random_token(48),

@@ -19,7 +19,7 @@ from shared import errors
 from shared.testing import faults
 
 SERVICE = "integrations"
-SECRET = "credential_keys"  # noqa: S105  # the name of a file
+SECRET = "credential_keys"  # noqa: S105  # the name of a file  # pragma: allowlist secret
 NOT_RUNNING = 3
 Keys = list[tuple[str, str]]
 

@@ -55,7 +55,7 @@ def scratch_server() -> Iterator[Postgres]:
 
 def examine(server: Postgres, service: str, *, write: bool) -> list[str]:
     """Takes one service's migrations up, down and up; returns a sentence for each fault."""
-    password = "scratch"  # noqa: S105  # of a server that lives for seconds on loopback
+    password = "scratch"  # noqa: S105  # of a server that lives for seconds on loopback  # pragma: allowlist secret
     passwords = {f"{service}_{kind}": password for kind in migrate.ROLE_KINDS}
     asyncio.run(migrate.bootstrap(server.dsn(), passwords, {service: service}))
     owner = server.dsn(service, f"{service}_owner", password)

@@ -70,7 +70,7 @@ def test_a_secret_is_masked_and_the_rest_stays(command: str) -> None:
         "eyJhbGciOiJub25l" + ".eyJzdWIiOiIx.c2ln",
         "floyo_" + "abcdefgh12345678",
         "$6$salt$" + "Yzk2aGFzaGVkdGV4dA",
-        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----",
+        "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----",
         CODED,
         "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=",
         "0123456789abcdef" * 3,

@@ -1,4 +1,4 @@
-"""Rewrapping of secrets: `python -m services.integrations.jobs.rotation`, and a loop of the worker."""
+"""Rewrapping what is sealed: `python -m services.integrations.jobs.rotation`, and a loop of the worker."""
 
 import asyncio
 import sys
