@@ -30,7 +30,7 @@ SECRETS = [
     ("ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a", "16C7e42F"),
     ("xoxb-" + "123456789012-abcdefGHIJKL", "abcdefGHIJKL"),
     ("sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc", "4eC39HqLyjWD"),
-    ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N", "dozjgNry"),
+    ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N", "dozjgNry"),  # pragma: allowlist secret
     ("root:$6$rounds$abcDEF/ghi:18451:0", "abcDEF"),
     ("card 4111 1111 1111 1111", "1111 1111"),
     (KEY + "\n" + KEY_LINE + "\n-----END RSA PRIVATE KEY-----", "MIIE"),
