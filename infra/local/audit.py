@@ -1,7 +1,7 @@
-"""Known vulnerabilities of the locked packages: `python -m infra.local.audit`, for which pip-audit asks a public database.
+"""Known vulnerabilities of the locked packages: `python -m infra.local.audit`, for which pip-audit asks a database.
 
-Ends with 0 when none is known, with 1 when some are, and with 3 when the database cannot be reached, in which case nothing
-was looked up. It stands outside of `check`, whose verdict must not depend on the network or on the day.
+Ends with 0 when none is known, with 1 when some are, and with 3 when the public database cannot be reached, in which
+case nothing was looked up. It stands outside of `check`, whose verdict must not depend on the network or on the day.
 """
 
 import subprocess
