@@ -5,6 +5,7 @@ from starlette.middleware import Middleware
 
 from services.events.deps import BODY_LIMITS, lifespan
 from services.events.internal_routes import events as internal_events
+from services.events.internal_routes import people
 from services.events.internal_routes.messages import HANDLERS
 from services.events.routes import decisions, events, exports, ingest, jobs, live, patterns, stats, suggestions, uploads
 from services.events.routes.quick import QuickIngest
@@ -25,4 +26,5 @@ def create_app(settings: Settings) -> FastAPI:
 
 def create_internal_app(settings: Settings) -> FastAPI:
     """What siblings call."""
-    return webapp.internal_app("events", [internal_events.routes, inbox.router(inbox_message, HANDLERS)], settings)
+    routers = [internal_events.routes, people.routes, inbox.router(inbox_message, HANDLERS)]
+    return webapp.internal_app("events", routers, settings)

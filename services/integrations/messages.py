@@ -30,9 +30,10 @@ class OrganizationDeleted(Reading):
 
 
 class UserDeleted(Reading):
-    """A person is gone."""
+    """A person is gone; these organisations live on."""
 
     user_id: UUID
+    organization_ids: list[UUID]
 
 
 class Fact(Reading):

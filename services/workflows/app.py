@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from services.workflows.deps import open_waiters
-from services.workflows.internal_routes import lineage
+from services.workflows.internal_routes import lineage, people
 from services.workflows.internal_routes import workflows as internal_workflows
 from services.workflows.internal_routes.messages import HANDLERS
 from services.workflows.routes import approvals, runs, versions, workflows
@@ -26,5 +26,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def create_internal_app(settings: Settings | None = None) -> FastAPI:
     """What siblings and probes reach."""
-    routers = [internal_workflows.router, lineage.router, inboxes.router(inbox, HANDLERS)]
+    routers = [internal_workflows.router, lineage.router, people.router, inboxes.router(inbox, HANDLERS)]
     return webapp.internal_app("workflows", routers, settings or load(Settings))

@@ -16,7 +16,7 @@ from services.integrations.domain import sending, webhooks
 from services.integrations.internal_routes.messages import HANDLERS
 from services.integrations.jobs.webhooks import Sender
 from services.integrations.storage.tables import webhook_delivery
-from shared import clock
+from shared import clock, ids
 from shared.service import Service
 from tests.integrations.conftest import Enter, Person
 from tests.shared.outbound import Canary, http
@@ -205,6 +205,18 @@ async def test_messages_of_siblings_become_deliveries(
     async with service_integrations.database.system() as session:
         await gone.apply(session, gone.reading.model_validate({"organization_id": str(admin.organization_id)}))
     assert (await admin.api.get("/webhooks")).json()["items"] == []
+
+
+async def test_deliveries_name_nobody_who_is_gone(admin: Person, canary: Canary, service_integrations: Service) -> None:
+    made = await connect(admin, canary, types=["approval.requested"])
+    person, colleague = ids.new(), ids.new()
+    asked = {"organization_id": str(admin.organization_id), "approvers": [str(person), str(colleague), "owner"]}
+    gone = {"user_id": str(person), "organization_ids": [str(admin.organization_id)]}
+    for kind, body in (("approval.requested", asked), ("user.deleted", gone)):
+        async with service_integrations.database.system() as session:
+            await HANDLERS[kind].apply(session, HANDLERS[kind].reading.model_validate(body))
+    (delivery,) = await log(admin, made["id"])
+    assert delivery["data"] == {"approvers": ["deleted", str(colleague), "owner"]}
 
 
 async def test_managed_by_api(admin: Person, enter: Enter, canary: Canary, service_integrations: Service) -> None:

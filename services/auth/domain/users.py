@@ -11,14 +11,11 @@ from services.auth.domain.context import Context
 from services.auth.domain.emails import Address
 from services.auth.domain.people import Person
 from services.auth.storage import accounts as rows
-from services.auth.storage import audit as audit_rows
-from services.auth.storage import members
+from services.auth.storage import erasure, members
 from services.auth.storage import messages as box
 from services.auth.storage import organizations as organization_rows
 from shared import clock, errors
 from shared.identity import Principal
-
-EXPORTED_ENTRIES = 10_000
 
 
 async def me(context: Context, person: Person) -> Any:
@@ -88,12 +85,14 @@ async def delete(context: Context, person: Person) -> None:
     Conflict `last-owner` when others would be left in an organisation without an owner.
     """
     async with context.database.system() as session:
-        if await rows.find(session, person.user_id, lock=True) is None:
+        account = await rows.find(session, person.user_id, lock=True)
+        if account is None:
             raise errors.NotFound()
         found = await organization_rows.list_all_of_user(session, person.user_id)
         ended = [row.id for row in found if await _leave(session, person, row.id)]
         left = [row.id for row in found if row.id not in ended]
         await rows.delete(session, person.user_id)
+        await erasure.forget(session, person.user_id, account.email_key)
         message = messages.UserDeleted(user_id=person.user_id, organization_ids=left)
         await box.publish(session, message, messages.READERS, str(person.user_id))
         await revocations.revoke(session, "user", person.user_id)
@@ -114,16 +113,14 @@ async def _leave(session: AsyncSession, person: Person, organization_id: UUID) -
 
 
 async def export(context: Context, person: Person) -> dict[str, Any]:
-    """{account, organizations, sessions, activity}: everything that auth knows about the person."""
+    """{account, organizations, sessions}: what auth knows about the person, but for the audit log."""
     account = await me(context, person)
     async with context.database.system() as session:
         joined = await organization_rows.list_all_of_user(session, person.user_id)
-        activity = await audit_rows.list_by_actor(session, person.principal.subject, EXPORTED_ENTRIES)
     open_sessions = await sessions.list_open(context, person.user_id)
     known = ("id", "email", "name", "platform_admin", "totp_enabled_at", "verified_at", "created_at")
     return {
         "account": {name: getattr(account, name) for name in known},
         "organizations": [{"id": row.id, "name": row.name, "role": row.role} for row in joined],
         "sessions": [row._asdict() for row in open_sessions],
-        "activity": [row._asdict() for row in activity],
     }

@@ -2,13 +2,16 @@
 
 from uuid import UUID
 
+from fastapi.responses import StreamingResponse
+
 from services.auth.deps import ContextDep, CurrentUser, PlatformAdmin
-from services.auth.domain import emails, users
+from services.auth.domain import archive, emails, users
 from services.auth.domain.context import Context
 from services.auth.domain.people import Person
 from services.auth.schemas.accounts import ChangeMe, ChangePassword, Export, Me
 from services.auth.schemas.organizations import Status
 from shared import errors, webapp
+from shared.deps import ServiceDep
 
 router = webapp.router(tags=["users"])
 
@@ -43,10 +46,12 @@ async def change_password(body: ChangePassword, context: ContextDep, user: Curre
     await users.change_password(context, user, body.current_password, body.new_password)
 
 
-@router.get("/users/me/export")
-async def export_me(context: ContextDep, user: CurrentUser) -> Export:
-    """Everything that auth knows about you."""
-    return Export.model_validate(await users.export(context, user))
+@router.get("/users/me/export", response_model=Export)
+async def export_me(context: ContextDep, service: ServiceDep, user: CurrentUser) -> StreamingResponse:
+    """Everything that Floyo knows about you, in every service; 503 when one of them does not answer."""
+    headers = {"Content-Disposition": 'attachment; filename="floyo.json"'}
+    body = await archive.write(context, service.siblings, user)
+    return StreamingResponse(body, media_type="application/json", headers=headers)
 
 
 @router.put("/users/{user_id}/status", status_code=204)

@@ -103,9 +103,12 @@ class RecoveryState(BaseModel):
 
 
 class Export(BaseModel):
-    """Everything that auth knows about a person."""
+    """Everything that is known about a person; `activity` is what the audit log holds of them."""
 
     account: dict[str, Any]
     organizations: list[dict[str, Any]]
     sessions: list[dict[str, Any]]
     activity: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+    workflows: list[dict[str, Any]]
+    integrations: list[dict[str, Any]]

@@ -24,7 +24,9 @@ async def page(
     return list((await session.execute(statement.order_by(audit_entry.c.id.desc()).limit(limit))).all())
 
 
-async def list_by_actor(session: AsyncSession, actor: str, limit: int) -> list[sa.Row[Any]]:
+async def list_by_actor(session: AsyncSession, actor: str, before: UUID | None, limit: int) -> list[sa.Row[Any]]:
     """What one actor did, in every organisation, the newest first."""
     statement = sa.select(audit_entry).where(audit_entry.c.actor == actor).order_by(audit_entry.c.id.desc())
+    if before is not None:
+        statement = statement.where(audit_entry.c.id < before)
     return list((await session.execute(statement.limit(limit))).all())

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -58,3 +59,17 @@ def _lines(rows: Sequence[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
+
+
+async def of_actor(
+    database: Database, organization_id: UUID, actor: str, after: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """A page of an actor's events, oldest first, and where the next one begins, None after the last."""
+    above = None
+    if after is not None:
+        time, _, event_id = after.partition(" ")
+        above = (datetime.fromisoformat(time), UUID(event_id))
+    async with database.session(organization_id) as session:
+        rows = await events.page_upwards(session, organization_id, Criteria(actor=actor), above, PAGE)
+    following = f"{rows[-1].time.isoformat()} {rows[-1].id}" if len(rows) == PAGE else None
+    return [shown.render(row) for row in rows], following

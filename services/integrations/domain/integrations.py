@@ -193,6 +193,12 @@ async def forget_organization(session: AsyncSession, organization_id: UUID) -> N
     await storage.delete_organization(session, organization_id)
 
 
+async def list_of_user(session: AsyncSession, organization_id: UUID, user_id: UUID) -> list[dict[str, Any]]:
+    """[{id, name, connector, created_at}] that a person made."""
+    rows = await storage.made_by(session, organization_id, f"user:{user_id}")
+    return [dict(row) for row in rows]
+
+
 async def forget_user(session: AsyncSession, user_id: UUID) -> None:
     """Integrations that a deleted person made keep no trace of them."""
     await storage.anonymize(session, f"user:{user_id}")

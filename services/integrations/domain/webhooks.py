@@ -63,6 +63,11 @@ async def forget_organization(session: AsyncSession, organization_id: UUID) -> N
     await storage.delete_organization(session, organization_id)
 
 
+async def forget_user(session: AsyncSession, user_id: UUID, organizations: Sequence[UUID]) -> None:
+    """What was told of a person, such as who was to approve, names nobody any more."""
+    await storage.anonymize(session, str(user_id), organizations)
+
+
 async def rotate(session: AsyncSession, ring: KeyRing, organization_id: UUID, webhook_id: UUID) -> str:
     """A new secret; for a day both sign."""
     current = await get(session, organization_id, webhook_id)

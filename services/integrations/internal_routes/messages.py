@@ -17,6 +17,7 @@ async def _forget_organization(session: AsyncSession, message: OrganizationDelet
 
 async def _forget_user(session: AsyncSession, message: UserDeleted) -> None:
     await integrations.forget_user(session, message.user_id)
+    await webhooks.forget_user(session, message.user_id, message.organization_ids)
 
 
 async def _publish(kind: str, session: AsyncSession, message: Fact) -> None:

@@ -95,6 +95,13 @@ async def delete_organization(session: AsyncSession, organization_id: UUID) -> N
     await session.execute(sa.delete(integration).filter_by(organization_id=organization_id))
 
 
+async def made_by(session: AsyncSession, organization_id: UUID, actor: str) -> Sequence[Row]:
+    """What an actor made: id, name, connector, created_at."""
+    shown = (integration.c.id, integration.c.name, integration.c.connector, integration.c.created_at)
+    statement = sa.select(*shown).filter_by(organization_id=organization_id, created_by=actor)
+    return (await session.execute(statement.order_by(integration.c.id))).mappings().all()
+
+
 async def anonymize(session: AsyncSession, actor: str) -> None:
     """Take an actor's name off everything they made (system role)."""
     await session.execute(sa.update(integration).filter_by(created_by=actor).values(created_by="user:deleted"))

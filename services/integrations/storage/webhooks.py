@@ -55,6 +55,14 @@ async def delete_organization(session: AsyncSession, organization_id: UUID) -> N
     await session.execute(sa.delete(webhook).filter_by(organization_id=organization_id))
 
 
+async def anonymize(session: AsyncSession, word: str, organizations: Sequence[UUID]) -> None:
+    """Put `deleted` in the place of a word in what was sent or will be."""
+    words = sa.cast(webhook_delivery.c.data, sa.Text)
+    data = sa.cast(sa.func.replace(words, word, "deleted"), webhook_delivery.c.data.type)
+    named = (webhook_delivery.c.organization_id.in_(organizations), words.contains(word, autoescape=True))
+    await session.execute(sa.update(webhook_delivery).where(*named).values(data=data))
+
+
 async def listening(session: AsyncSession, organization_id: UUID, kind: str) -> Sequence[UUID]:
     """Active webhooks that want a type; no types are all types."""
     statement = sa.select(webhook.c.id).filter_by(organization_id=organization_id, active=True).where(_wants(kind))
