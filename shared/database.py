@@ -1,8 +1,9 @@
 """PostgreSQL: two pools a process, sessions that commit before anybody is answered, faults turned into 503."""
 
+import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from shared import errors
+from shared.testing import faults
 
 POOL_TIMEOUT = 2.0
 CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 10.0
 PROBE_TIMEOUT = 1.0
+# So many may wait for each connection; whoever comes then is told at once, not after two seconds in vain.
+WAITING_EACH = 20
+SLOW_SECONDS = 0.02
 STARVED_MEMORY = 1.0
 
 _NAMING = {
@@ -55,6 +60,7 @@ class Pool:
 
     def __init__(self, url: str, size: int, instance: str) -> None:
         self.engine = _engine(url, size, instance)
+        self._room = WAITING_EACH * size
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.waiting = 0
         self.failing = False
@@ -67,7 +73,9 @@ class Pool:
         """Commits on leaving, rolls back on error; raises Unavailable when the database is at fault."""
         with translated():
             async with self._sessions() as session:
-                await self._connect(session.connection())
+                await self._connect(session.connection)
+                if faults.active("slow-transactions"):
+                    await asyncio.sleep(SLOW_SECONDS)
                 yield session
                 await session.commit()
 
@@ -76,7 +84,7 @@ class Pool:
         """asyncpg's own connection: each statement is committed by itself when it returns."""
         with translated():
             link = self.engine.connect()
-            await self._connect(link.start())
+            await self._connect(link.start)
             raw: Any = (await link.get_raw_connection()).driver_connection
             try:
                 yield raw
@@ -94,12 +102,14 @@ class Pool:
             return 0.0
         return now - self._starving_since
 
-    async def _connect(self, connecting: Awaitable[Any]) -> None:
+    async def _connect(self, connect: Callable[[], Awaitable[Any]]) -> None:
         if self.starved_for() == 0.0:
             self._starving_since = time.monotonic()
+        if self.waiting >= self._room and not faults.active("no-admission-bound"):
+            raise errors.Unavailable("overloaded", "Too much is waiting for the database; try again in a moment.")
         self.waiting += 1
         try:
-            await connecting
+            await connect()
             self._feed()
             self.failing = False
         except Exception as error:

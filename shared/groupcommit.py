@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -47,32 +46,21 @@ class GroupCommit(Generic[Item, Result]):
         self._capacity = capacity
         self._waiting: deque[_Entry] = deque()
         self._woken = asyncio.Event()
-        self._beside = asyncio.Semaphore(WRITERS)
         self.size = 0
 
     async def submit(self, items: Sequence[Item]) -> list[Result | errors.FloyoError]:
         """What became of each item once its group is committed; raises Unavailable when too much is waiting."""
         if not items:
             return []
-        self._check_room(len(items))
+        self.check_room(len(items))
         entry = _Entry(items, asyncio.get_running_loop().create_future())
         self.size += len(items)
         self._waiting.append(entry)
         self._woken.set()
         return await entry.done
 
-    @asynccontextmanager
-    async def room(self, count: int) -> AsyncIterator[None]:
-        """Counts what is written beside the groups as waiting, WRITERS at a time; raises Unavailable like `submit`."""
-        self._check_room(count)
-        self.size += count
-        try:
-            async with self._beside:
-                yield
-        finally:
-            self.size -= count
-
-    def _check_room(self, count: int) -> None:
+    def check_room(self, count: int) -> None:
+        """Raises Unavailable when too much is waiting for so many more."""
         if self.size and self.size + count > self._capacity:
             raise errors.Unavailable("overloaded", "Too much is waiting to be stored; try again in a moment.")
 

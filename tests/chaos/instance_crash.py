@@ -1,0 +1,126 @@
+"""A10, instance-crash: one of two processes dies; reads notice nothing, writes in flight fail and are repeated."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from tests.chaos.options import Options
+from tests.chaos.stand import Stand, kill, open_stand
+
+HAS_SHORT = True
+RATE = 200
+READS = ("/events?limit=5", "/stats", "/patterns?limit=5")
+
+
+@dataclass
+class Ledger:
+    """What callers sent and were told; `flying` are posts that were not yet answered when the process died."""
+
+    sending: set[str] = field(default_factory=set)
+    flying: set[str] = field(default_factory=set)
+    killed: bool = False
+    broken: set[str] = field(default_factory=set)
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    reads: int = 0
+    read_errors: list[int] = field(default_factory=list)
+
+
+async def run(options: Options) -> dict[str, Any]:
+    """Three processes killed, one after the other; one in the short form."""
+    return await _scenario(options, kills=1 if options.short else 3)
+
+
+async def control(options: Options) -> dict[str, Any]:
+    """With a gateway that tries nothing again, reads must fail."""
+    return await _scenario(options, kills=3, retry=False)
+
+
+async def _scenario(options: Options, *, kills: int, retry: bool = True) -> dict[str, Any]:
+    ledger = Ledger()
+    stray = 0
+    async with open_stand(scale={"events": 2}, sink_seconds=0.0) as stand:
+        if not retry:
+            await _forbid_retries(stand)
+        stopping = asyncio.Event()
+        going = asyncio.create_task(_send(stand, ledger, stopping))
+        for _ in range(kills):
+            await asyncio.sleep(options.random.uniform(2.0, 3.0))
+            victim = options.random.choice(await asyncio.to_thread(stand.processes, "events"))
+            before = set(ledger.broken)
+            ledger.flying = set(ledger.sending)
+            kill(victim["pid"])
+            await asyncio.sleep(4.0)  # it is started again meanwhile
+            stray += len(ledger.broken - before - ledger.flying)
+        stopping.set()
+        await going
+        stored = await stand.rows("events", "SELECT external_id, count(*) AS number, min(id::text) AS id FROM event "
+                                  "GROUP BY external_id")  # fmt: skip
+    faults = _reconcile(ledger, {row["external_id"]: row for row in stored}, stray)
+    return {"kills": kills, "reads": ledger.reads, "posts": len(ledger.acknowledged),
+            "posts_broken": len(ledger.broken), "faults": faults}  # fmt: skip
+
+
+async def _forbid_retries(stand: Stand) -> None:
+    file = stand.home / "gateway" / "middlewares.yml"
+    text = file.read_text()
+    if "attempts: 3" not in text:
+        raise RuntimeError("the gateway's retries are not where they were")
+    file.write_text(text.replace("attempts: 3", "attempts: 1"))
+    await asyncio.sleep(2)
+
+
+async def _send(stand: Stand, ledger: Ledger, stopping: asyncio.Event) -> None:
+    began, number = time.monotonic(), 0
+    async with asyncio.TaskGroup() as group:
+        while not stopping.is_set():
+            await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+            group.create_task(_post(stand, ledger, f"e{number}") if number % 2 else _get(stand, ledger, number))
+            number += 1
+
+
+async def _get(stand: Stand, ledger: Ledger, number: int) -> None:
+    url = f"http://127.0.0.1:{stand.port}/api/v1{READS[number % len(READS)]}"
+    try:
+        async with stand.http.get(url, timeout=aiohttp.ClientTimeout(total=15)) as answer:
+            await answer.read()
+            status = answer.status
+    except (aiohttp.ClientError, TimeoutError):
+        status = 0
+    ledger.reads += 1
+    if status != 200:
+        ledger.read_errors.append(status)
+
+
+async def _post(stand: Stand, ledger: Ledger, name: str) -> None:
+    """Until it is acknowledged, under one name and key."""
+    body = {"source": "chaos", "type": "sent", "id": name, "data": {"name": name}}
+    headers = {"Idempotency-Key": name} if int(name[1:]) % 4 == 1 else {}
+    url = f"http://127.0.0.1:{stand.port}/api/v1/events"
+    for _ in range(60):
+        ledger.sending.add(name)
+        try:
+            async with stand.http.post(url, json=body, headers=headers) as answer:
+                if answer.status in {200, 201}:
+                    ledger.acknowledged[name] = (await answer.json())["id"]
+                    return
+        except (aiohttp.ClientError, TimeoutError):
+            pass
+        finally:
+            ledger.sending.discard(name)
+        ledger.broken.add(name)
+        await asyncio.sleep(0.25)
+
+
+def _reconcile(ledger: Ledger, stored: dict[str, Any], stray: int) -> list[str]:
+    twice = [name for name, row in stored.items() if row["number"] != 1]
+    missing = [name for name, told in ledger.acknowledged.items() if name not in stored or stored[name]["id"] != told]
+    never = ledger.broken - ledger.acknowledged.keys()
+    faults = [f"{len(ledger.read_errors)} reads failed, such as {ledger.read_errors[0]}"] if ledger.read_errors else []
+    faults += [f"{stray} posts failed that were not in flight"] if stray else []
+    faults += [f"{len(twice)} events are stored twice"] if twice else []
+    faults += [f"{len(missing)} acknowledged events are missing"] if missing else []
+    faults += [f"{len(never)} posts were never taken"] if never else []
+    return faults
