@@ -17,9 +17,9 @@ from tests.chaos.options import Options
 from tests.chaos.stand import Stand, open_stand
 
 SEEDS = 20
-LANES = 4
+LANES = 8
 WORKFLOWS = 40
-SCALE = {"workflows-worker": 6, "workflows": 3, "integrations": 3}
+SCALE = {"workflows-worker": 8, "workflows": 3, "integrations": 3}
 EFFECTS = ("one", "two", "inner")
 # A dead process whose place is passed by nobody for so long gets another run to die on.
 PATIENCE = 2.0
@@ -133,6 +133,8 @@ async def _scenario(options: Options, points: list[str], seeds: int, *faults: st
             killing = time.monotonic() - began
             left = await _settle(stand, 90)
             seconds = time.monotonic() - began
+            if deciding.done():
+                deciding.result()
             deciding.cancel()
             found = await _reconcile(trials, reference)
     tried = sum(trials.deaths.values())
@@ -193,8 +195,8 @@ async def _decide(stand: Stand) -> None:
         for row in await stand.rows("workflows", "SELECT id::text AS id FROM approval WHERE status = 'open'"):
             try:
                 await stand.call("POST", f"/approvals/{row['id']}", json={"decision": "approve"})
-            except aiohttp.ClientError:
-                continue
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+                continue  # whoever was to answer has died
 
 
 async def _settle(stand: Stand, seconds: float) -> int:
