@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -20,7 +19,6 @@ from typing import Any
 import uvloop
 
 from infra.local import ports
-from infra.local.home import ROOT
 from tests.bench import live_peers, spending
 from tests.bench.listening import Crowd
 from tests.chaos.stand import Stand, open_stand
@@ -35,8 +33,7 @@ async def measure(rounds: int) -> dict[str, Any]:
     """Every way in turns, in one run."""
     async with open_stand(scale={"events": 1}, sink_seconds=0.0) as stand, contextlib.AsyncExitStack() as peers:
         ports_of = {LIMIT: ports.free(), PEER: ports.free()}
-        command = [sys.executable, "-m", "tests.bench.live_peers", str(ports_of[LIMIT])]
-        started = [subprocess.Popen(command, cwd=ROOT)]
+        started = [live_peers.limit(ports_of[LIMIT])]
         peer = await asyncio.to_thread(live_peers.socketio, ports_of[PEER], _redis(stand))
         started += [peer] if peer else []
         for process in started:
@@ -160,7 +157,8 @@ def _targets(figures: dict[str, Any]) -> list[dict[str, Any]]:
     gain = round(ours / figures["peer_deliveries"], 2) if "peer_deliveries" in figures else None
     share = round(ours / figures["limit_deliveries"], 3)
     return [
-        {"name": "deliveries / python-socketio", "value": gain, "target": GAIN, "ok": gain is not None and gain >= GAIN},
+        {"name": "deliveries / python-socketio", "value": gain, "target": GAIN,
+         "ok": gain is not None and gain >= GAIN},
         {"name": "deliveries / encoded once", "value": share, "target": SHARE, "ok": share >= SHARE},
         {"name": "KiB a socket", "value": figures["kib_a_socket"], "target": KIBIBYTES,
          "ok": figures["kib_a_socket"] <= KIBIBYTES},

@@ -10,7 +10,7 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import uvloop
 
@@ -50,7 +50,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False)
 class Bare(asyncio.Protocol):
     """As little as a server of sockets can do: a handshake, then what is emitted, framed once."""
 
-    sockets: "set[Any]" = set()
+    sockets: ClassVar[set[Any]] = set()
 
     def __init__(self) -> None:
         self._received = b""
@@ -90,6 +90,11 @@ class Bare(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Gone."""
         self.sockets.discard(self._transport)
+
+
+def limit(port: int) -> "subprocess.Popen[bytes]":
+    """The limit in a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "tests.bench.live_peers", str(port)], cwd=ROOT)
 
 
 def socketio(port: int, redis_url: str) -> "subprocess.Popen[bytes] | None":

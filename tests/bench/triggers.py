@@ -1,4 +1,4 @@
-"""`python -m tests.bench.triggers [--seconds N]`: from the posting of an event to the start of the run that waits for it.
+"""`python -m tests.bench.triggers [--seconds N]`: from the posting of an event to the start of its run.
 
 Two hundred events a second through the gateway, each of which starts a run of one step. The moment of posting is the
 client's, that of starting the database's; both are of one machine. `processes` says what ran.
