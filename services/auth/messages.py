@@ -26,6 +26,15 @@ class OrganizationDeleted(Message):
     organization_id: UUID
 
 
+class NoticeRaised(Reading):
+    """Something of an organisation stopped working; its admins get a letter."""
+
+    organization_id: UUID
+    kind: str
+    target: UUID
+    name: str
+
+
 class AuditRecorded(Reading):
     """Somebody did something in another service that the audit log keeps."""
 

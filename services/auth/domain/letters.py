@@ -33,12 +33,30 @@ You were invited to {organization}. Log in or register with this address, then o
 
 {link}
 """
+_WEBHOOK_FAILING = """\
+The webhook to {name} has failed for five days, so nothing is sent there any more.
+
+Once its receiver is well, make it active again and replay what it missed: {link}
+"""
+_WEBHOOK_GONE = """\
+The receiver of the webhook to {name} answered that it is gone, so nothing is sent there any more.
+
+Change its address or make it active again here: {link}
+"""
+_AUTHORIZATION = """\
+The integration {name} is no longer authorized: the other side refused to renew its access.
+
+Workflows that use it fail until somebody authorizes it again: {link}
+"""
 _TEXTS = {
     "verify": ("Verify your address", _VERIFY),
     "reset": ("Choose a new password", _RESET),
     "known": ("You have an account already", _KNOWN),
     "change": ("Verify your new address", _CHANGE),
     "changed": ("Your account was changed", _CHANGED),
+    "webhook-failing": ("A webhook was switched off", _WEBHOOK_FAILING),
+    "webhook-gone": ("A webhook was switched off", _WEBHOOK_GONE),
+    "authorization-refused": ("An integration must be authorized again", _AUTHORIZATION),
     "invite": ("An invitation to {organization}", _INVITE),
 }
 

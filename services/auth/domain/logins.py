@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.auth.domain import audit, emails, passwords, secondfactor, sessions, tokens
 from services.auth.domain.context import Context
 from services.auth.domain.signingkeys import SigningKey
-from services.auth.storage import accounts, organizations
+from services.auth.storage import accounts
 from shared import errors
 from shared.identity import Principal
 from shared.ratelimit import Limit
@@ -28,8 +28,7 @@ class Proof:
 
 async def login(context: Context, email: emails.Address, proof: Proof, device: sessions.Device) -> tokens.Pair:
     """A pair of tokens in the person's first organisation."""
-    async with context.database.system() as session:
-        account = await accounts.find_by_email(session, email.key)
+    account = await accounts.look_up(context.database, email.key)
     account = await prove(context, email.key, account, proof)
     if account.verified_at is None and context.settings.verification_required:
         raise errors.Forbidden("email-not-verified", "Open the link in the letter that verifies the address first.")
@@ -53,17 +52,16 @@ async def _start(
     device: sessions.Device,
 ) -> tokens.Pair | None:
     """The session, or None when the code or, by now, the password is wrong."""
-    fresh = await accounts.find(session, account.id, lock=True)
+    fresh = await accounts.find_with_place(session, account.id)
     if fresh is None or fresh.disabled_at or fresh.password_hash != account.password_hash:
         return None
     if not await secondfactor.check(context, session, fresh, code):
         return None
-    found = await organizations.list_of_user(session, account.id)
-    if not found:
+    if fresh.place is None:
         raise errors.Forbidden("no-organization", "The account belongs to no active organisation.")
-    await audit.record(session, found[0].id, audit.user(account.id), "session.started", str(account.id))
+    await audit.record(session, fresh.place, audit.user(account.id), "session.started", str(account.id))
     return await sessions.start(
-        context, session, signing, user_id=account.id, organization_id=found[0].id, device=device
+        context, session, signing, user_id=account.id, organization_id=fresh.place, device=device
     )
 
 

@@ -1,6 +1,8 @@
 """Passwords: what is accepted, and argon2id in threads behind a bounded queue."""
 
 import asyncio
+import os
+import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ MAX_LENGTH = 1_024
 MEMORY_KIB = 19 * 1_024
 PASSES = 2
 LANES = 1
+NICENESS = 10
 
 T = TypeVar("T")
 
@@ -46,12 +49,17 @@ def check(text: str) -> str:
     return password
 
 
+def _give_way() -> None:
+    """Hashing takes what processors have left, so that a flood of logins delays nobody else."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
 class Passwords:
     """Hashes and verifies in a few threads; refuses work that would wait too long."""
 
     def __init__(self, threads: int, queue: int) -> None:
         self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_give_way)
         self._room = threads + queue
         self._under_way = 0
         self._decoy: str | None = None

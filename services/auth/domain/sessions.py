@@ -41,30 +41,22 @@ async def start(
 ) -> tokens.Pair:
     """Opens a session of a person in an organisation; NotFound unless both are active and the person is a member."""
     now = clock.now()
-    session_id = ids.new()
+    session_id, refresh = ids.new(), tokens.new_refresh()
     expires_at = expires_at or now + context.settings.session_lifetime
-    await rows.insert(
+    standing = await rows.open(
         session,
         id=session_id,
         user_id=user_id,
-        active_organization_id=organization_id,
+        organization_id=organization_id,
         user_agent=device.user_agent,
         address=device.address,
-        created_at=now,
-        seen_at=now,
+        now=now,
         expires_at=expires_at,
+        digest=tokens.refresh_digest(refresh),
+        salt=ids.new().bytes,
+        idle_until=min(now + context.settings.refresh_idle, expires_at),
     )
-    refresh = tokens.new_refresh()
-    await _insert_refresh(context, session, refresh, session_id, expires_at)
-    return await _pair(
-        context,
-        session,
-        signing,
-        user_id=user_id,
-        organization_id=organization_id,
-        session_id=session_id,
-        refresh_token=refresh,
-    )
+    return _pair(context, signing, standing, tokens.Place(user_id, organization_id, session_id), refresh)
 
 
 async def refresh(context: Context, presented: str) -> tokens.Pair:
@@ -105,15 +97,9 @@ async def _exchange(context: Context, session: AsyncSession, signing: SigningKey
         return None
     if now - family.seen_at > SEEN_PRECISION:
         await rows.update(session, family.id, seen_at=now)
-    return await _pair(
-        context,
-        session,
-        signing,
-        user_id=family.user_id,
-        organization_id=family.active_organization_id,
-        session_id=family.id,
-        refresh_token=following,
-    )
+    standing = await standings.standing(session, family.user_id, family.active_organization_id)
+    place = tokens.Place(family.user_id, family.active_organization_id, family.id)
+    return _pair(context, signing, standing, place, following)
 
 
 async def _is_in_grace(session: AsyncSession, token: Any, now: datetime) -> bool:
@@ -195,22 +181,13 @@ async def _insert_refresh(
     )
 
 
-async def _pair(
-    context: Context,
-    session: AsyncSession,
-    signing: SigningKey,
-    *,
-    user_id: UUID,
-    organization_id: UUID,
-    session_id: UUID,
-    refresh_token: str,
-) -> tokens.Pair:
-    standing = await standings.standing(session, user_id, organization_id)
+def _pair(context: Context, signing: SigningKey, standing: Any, place: tokens.Place, refresh_token: str) -> tokens.Pair:
+    """The tokens for somebody whose standing is share-locked."""
     if standing is None:
         raise errors.NotFound("organization-not-found", "You belong to no such organisation.")
-    bearer = tokens.Bearer(user_id, organization_id, session_id, standing.role, standing.platform_admin)
+    bearer = tokens.Bearer(*place, standing.role, standing.platform_admin)
     access = tokens.mint(context.settings, signing, bearer)
-    return tokens.Pair(access, refresh_token, context.settings.access_seconds, organization_id)
+    return tokens.Pair(access, refresh_token, context.settings.access_seconds, place.organization_id)
 
 
 def _invalid() -> errors.Unauthorized:

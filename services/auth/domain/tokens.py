@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from services.auth.domain import signingkeys
@@ -24,6 +25,14 @@ class Pair:
     refresh_token: str
     expires_in: int
     organization_id: UUID
+
+
+class Place(NamedTuple):
+    """Where somebody is logged in."""
+
+    user_id: UUID
+    organization_id: UUID
+    session_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.domain import audit
-from services.auth.messages import AuditRecorded
+from services.auth.domain import audit, notices
+from services.auth.domain.context import Context
+from services.auth.messages import AuditRecorded, NoticeRaised
 from shared.messages import Handler
 
 
@@ -14,4 +15,12 @@ async def _write_down(session: AsyncSession, message: AuditRecorded) -> None:
     await audit.keep(session, message.organization_id, at=message.at, what=what)
 
 
-HANDLERS: Mapping[str, Handler] = {"audit.recorded": Handler(AuditRecorded, _write_down)}
+async def _tell(session: AsyncSession, message: NoticeRaised, context: Context) -> None:
+    what = message.model_dump(include={"target", "name"})
+    await notices.tell(context, session, message.organization_id, message.kind, **what)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "audit.recorded": Handler(AuditRecorded, _write_down),
+    "notice.raised": Handler(NoticeRaised, _tell, part=Context),
+}

@@ -1,5 +1,6 @@
 """Rows of people: found by address or id, whatever organisation the transaction is in."""
 
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +9,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.storage.tables import account
+from services.auth.storage.tables import account, member, organization
+from shared.database import Database
 
 Account = sa.Row[Any]
+_LOOK_UP = (
+    "SELECT id, email, email_key, password_hash, verified_at, disabled_at FROM account WHERE email_key = $1"
+)  # fmt: skip
 
 
 async def insert_new(session: AsyncSession, **values: Any) -> bool:
@@ -28,6 +33,26 @@ async def find(session: AsyncSession, user_id: UUID, *, lock: bool = False) -> A
 async def find_by_email(session: AsyncSession, email_key: str) -> Account | None:
     """The person with this normalised address."""
     return (await session.execute(sa.select(account).where(account.c.email_key == email_key))).first()
+
+
+async def look_up(database: Database, email_key: str) -> Any | None:
+    """What a login begins with, in one round trip: id, email, email_key, password_hash, verified_at, disabled_at."""
+    async with database.statements() as connection:
+        found = await connection.fetchrow(_LOOK_UP, email_key)
+    return None if found is None else SimpleNamespace(**found)
+
+
+async def find_with_place(session: AsyncSession, user_id: UUID) -> Account | None:
+    """The person, locked, with `place`: the living organisation to begin in, the personal one first."""
+    living = (
+        sa.select(organization.c.id)
+        .join(member, member.c.organization_id == organization.c.id)
+        .where(member.c.user_id == account.c.id, organization.c.disabled_at.is_(None))
+        .order_by(organization.c.personal.desc(), organization.c.id)
+        .limit(1)
+    )
+    statement = sa.select(account, living.scalar_subquery().label("place")).where(account.c.id == user_id)
+    return (await session.execute(statement.with_for_update(of=account))).first()
 
 
 async def update(session: AsyncSession, user_id: UUID, **values: Any) -> None:

@@ -1,5 +1,6 @@
 """Rows that bind people to organisations."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,13 @@ async def owners(session: AsyncSession, organization_id: UUID) -> set[UUID]:
     """Who owns the organisation; meaningful while it is locked."""
     statement = sa.select(member.c.user_id).where(member.c.organization_id == organization_id, member.c.role == "owner")
     return set((await session.scalars(statement)).all())
+
+
+async def addresses(session: AsyncSession, organization_id: UUID, roles: Sequence[str]) -> Sequence[str]:
+    """Where the members of some roles get letters."""
+    joined = sa.select(account.c.email).join(member, account.c.id == member.c.user_id)
+    chosen = joined.where(member.c.organization_id == organization_id, member.c.role.in_(roles))
+    return (await session.execute(chosen.order_by(account.c.email))).scalars().all()
 
 
 async def count(session: AsyncSession, organization_id: UUID) -> int:
