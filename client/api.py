@@ -9,6 +9,7 @@ from client import credentials, live
 from client.credentials import Credentials, File, Memory, Store
 from client.resources import Events, Integrations, Patterns, Runs, Suggestions, Workflows
 from client.shapes import JSON, LiveMessage, TokenPair
+from client.targets import default_url
 from client.transport import Transport
 
 
@@ -93,8 +94,3 @@ class Floyo:
         kept = credentials.from_pair(cast(TokenPair, pair))
         self.transport.store.save(kept)
         return kept
-
-
-def default_url(environment: Mapping[str, str] = os.environ) -> str:
-    """FLOYO_URL, else the local stack's gateway on FLOYO_PORT or 8080."""
-    return environment.get("FLOYO_URL") or f"http://127.0.0.1:{environment.get('FLOYO_PORT') or 8080}"

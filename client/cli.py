@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from client import output
-from client.commands import acting, imports, listing, session
+from client import output, tracking
+from client.commands import acting, imports, listing, recording, session
 from client.commands.options import Target
 from client.problems import FloyoProblem
 
@@ -22,6 +22,7 @@ for command in (
     session.login, session.logout, session.whoami,
     listing.events, listing.patterns, listing.suggestions, listing.workflows, listing.runs,
     acting.mine, acting.apply, acting.dismiss, acting.run, acting.cancel, acting.live,
+    recording.watch, recording.track, recording.flush,
 ):  # fmt: skip
     app.command()(command)
 
@@ -39,6 +40,8 @@ def target(
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and answer its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["track"] and given[1:] != ["--help"]:
+        return tracking.main(given[1:])
     try:
         app(given, prog_name="floyo")
     except FloyoProblem as problem:

@@ -1,4 +1,4 @@
-"""import git|shell|csv: reads a source and sends its events; the same import again adds nothing."""
+"""import git|shell|csv|xes|activitywatch: reads a source and sends its events; the same import again adds nothing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from client import uploading
 from client.commands.options import AsJson, floyo
-from client.importers import columns, drafts, git, reading, shell, tables, times
+from client.importers import activitywatch, columns, drafts, git, reading, shell, tables, times, xes
 from client.importers.drafts import Event, Fault, Unreadable
 from client.output import err, imported
 from client.problems import FloyoProblem
@@ -104,6 +104,30 @@ def import_csv(
     except Unreadable as error:
         raise typer.BadParameter(str(error)) from None
     _run(context, lambda report: tables.read(file, options, report), dry_run, machine)
+
+
+@app.command("xes")
+def import_xes(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An event log of a process; .gz too.")],
+    actor: Annotated[str | None, typer.Option(help="Who did it where no event says.")] = None,
+    dry_run: DryRun = False,
+    machine: AsJson = False,
+) -> None:
+    """The events of a log in XES, the format of process mining."""
+    _run(context, lambda report: xes.read(file, actor=actor, report=report), dry_run, machine)
+
+
+@app.command("activitywatch")
+def import_activitywatch(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Exported buckets as JSON; .gz too.")],
+    actor: Annotated[str | None, typer.Option(help="Whose activity it is; the machine's name if left out.")] = None,
+    dry_run: DryRun = False,
+    machine: AsJson = False,
+) -> None:
+    """Windows, pages, edited files and presence, as ActivityWatch has recorded them."""
+    _run(context, lambda report: activitywatch.read(file, actor=actor, report=report), dry_run, machine)
 
 
 def _run(

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from client import credentials
-from client.api import Floyo, default_url
+from client.api import Floyo
 from client.commands.options import AsJson, Target, floyo
 from client.credentials import Credentials
 from client.output import as_json, err, fields, out
 from client.problems import FloyoProblem
+from client.targets import default_url
 
 _AUTHENTICATOR = "second-factor-required"
 

@@ -1,20 +1,20 @@
-"""Reads what machines already know as events: git repositories, shell histories, tables."""
+"""Reads what machines already know as events: repositories, shell histories, tables, event logs, ActivityWatch."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from client.importers import drafts, git, reading, shell, tables
+from client.importers import activitywatch, drafts, git, reading, shell, tables, xes
 from client.importers.drafts import Event, Report, Unreadable
 
-Kind = Literal["git", "shell", "csv"]
+Kind = Literal["git", "shell", "csv", "xes", "activitywatch"]
 _TABLE_COLUMNS = 2
 
 
 def open_source(
     path: Path | str, *, actor: str | None = None, kind: Kind | None = None, report: Report = drafts.ignore
 ) -> Iterator[Event]:
-    """Events of a git repository, a shell history or a table (also gzipped), told apart by looking.
+    """Events of a repository, a history, a table, an XES log or an export of ActivityWatch, told apart by looking.
 
     `actor` is for sources that name nobody; records that are no events go to `report`. Raises Unreadable.
     """
@@ -24,6 +24,10 @@ def open_source(
         return git.read(place, report=report)
     if chosen == "shell":
         return shell.read(place, actor=actor, report=report)
+    if chosen == "xes":
+        return xes.read(place, actor=actor, report=report)
+    if chosen == "activitywatch":
+        return activitywatch.read(place, actor=actor, report=report)
     return tables.read(place, tables.Options(actor=actor), report)
 
 
@@ -34,10 +38,16 @@ def detect(path: Path) -> Kind:
             return "git"
         raise Unreadable(f"{path} is a folder, but no git repository.")
     beginning = reading.head(path)
+    if xes.detect(beginning):
+        return "xes"
+    if activitywatch.detect(beginning):
+        return "activitywatch"
     if shell.detect(path, beginning) in {"zsh", "fish", "bash"}:
         return "shell"
     if len(tables.headers(beginning)) >= _TABLE_COLUMNS and not shell.detect(path, beginning):
         return "csv"
     if shell.detect(path, beginning):
         return "shell"
-    raise Unreadable(f"{path} is neither a git repository nor a shell history nor a table with column names.")
+    raise Unreadable(
+        f"{path} is no git repository, shell history, table with column names, XES log or export of ActivityWatch."
+    )
