@@ -46,6 +46,9 @@ async def rotate(*, kill: bool, **variables: str) -> dict[str, Any]:
         scale = {"integrations": 2}
         async with open_stand(scale=scale, sink_seconds=0, FLOYO_EGRESS_ALLOW=allowed, **variables) as stand:
             tokens = await _connect(stand, target)
+            if kill:  # before there is load: sealing so many rows here would hold it up, and let it go all at once
+                await asyncio.to_thread(stand.command, "infra.local", "scale", "integrations-worker=0", "--json")
+                await _fill(stand, Home(stand.home))
             stopping = asyncio.Event()
             load = asyncio.create_task(_load(stand, tokens, wrong, stopping))
             if kill:
@@ -101,8 +104,6 @@ async def _act(stand: Stand, path: str, token: str, wrong: Counter[str]) -> None
 async def _kill_halfway(stand: Stand) -> tuple[dict[str, Any], list[str]]:
     """Kill the rewrapping of many rows in the middle; run again, it goes on where it was."""
     home = Home(stand.home)
-    await asyncio.to_thread(stand.command, "infra.local", "scale", "integrations-worker=0", "--json")
-    await _fill(stand, home)
     silent = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         *ROTATE, cwd=ROOT, env=_environment(stand), stdout=silent, stderr=silent
