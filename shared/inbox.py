@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import clock, errors, tracing
-from shared.deps import SystemSession, called_by
+from shared.deps import ServiceDep, SystemSession, called_by
 from shared.messages import SERVICES, Handler
 from shared.testing.faults import failpoint
 
@@ -33,17 +33,20 @@ def router(inbox: sa.Table, handlers: Mapping[str, Handler]) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.post("/internal/messages", dependencies=[called_by(*SERVICES)])
-    async def receive(envelope: Envelope, session: SystemSession) -> dict[str, bool]:
+    async def receive(envelope: Envelope, session: SystemSession, service: ServiceDep) -> dict[str, bool]:
         tracing.resume(envelope.trace_id)
         handler = handlers.get(envelope.type)
         if handler is None:
             raise errors.Invalid("unknown-message", f"Nobody here reads {envelope.type}.")
-        return {"applied": await _apply_once(session, inbox, envelope, handler)}
+        parts = () if handler.part is None else (service.part(handler.part),)
+        return {"applied": await _apply_once(session, inbox, envelope, handler, *parts)}
 
     return routes
 
 
-async def _apply_once(session: AsyncSession, inbox: sa.Table, envelope: Envelope, handler: Handler) -> bool:
+async def _apply_once(
+    session: AsyncSession, inbox: sa.Table, envelope: Envelope, handler: Handler, *parts: Any
+) -> bool:
     statement = insert(inbox).values(id=envelope.id, received_at=clock.now()).on_conflict_do_nothing()
     if (await session.execute(statement.returning(inbox.c.id))).first() is None:
         return False
@@ -51,6 +54,6 @@ async def _apply_once(session: AsyncSession, inbox: sa.Table, envelope: Envelope
         reading = handler.reading.model_validate(envelope.body)
     except ValidationError as error:
         raise errors.Invalid("unreadable-message", f"{envelope.type}: {error.error_count()} wrong fields.") from None
-    await handler.apply(session, reading)
+    await handler.apply(session, reading, *parts)
     failpoint("inbox-before-commit")
     return True

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.ext.asyncio import AsyncSession
 
 SERVICES = ("auth", "events", "workflows", "integrations")
 
@@ -27,7 +26,8 @@ class Reading(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What a service does with one type of message, in one transaction with the inbox."""
+    """What a service does with one type of message, in one transaction with the inbox; `part` is a third argument."""
 
     reading: type[Reading]
-    apply: Callable[[AsyncSession, Any], Awaitable[None]]
+    apply: Callable[..., Awaitable[None]]
+    part: type[Any] | None = None

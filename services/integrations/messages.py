@@ -1,7 +1,7 @@
 """Messages that this service publishes, and those that it reads: only the fields that it needs."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict
@@ -21,6 +21,18 @@ class AuditRecorded(Message):
     details: dict[str, Any]
     at: datetime
     address: str | None
+
+
+class NoticeRaised(Message):
+    """Something stopped working that the admins of an organisation should know of; `name` is what they call it."""
+
+    type: ClassVar[str] = "notice.raised"
+
+    organization_id: UUID
+    kind: Literal["webhook-failing", "webhook-gone", "authorization-refused"]
+    target: UUID
+    name: str
+    at: datetime
 
 
 class OrganizationDeleted(Reading):

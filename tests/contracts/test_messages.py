@@ -34,6 +34,16 @@ SAMPLES: list[tuple[Message, tuple[str, ...]]] = [
         for kind in (events.AuditRecorded, workflows.AuditRecorded, integrations.AuditRecorded)
     ),
     (
+        integrations.NoticeRaised(
+            organization_id=SOMEBODY,
+            kind="webhook-failing",
+            target=SOMEBODY,
+            name="https://hooks.example.com/floyo",
+            at=MOMENT,
+        ),
+        ("auth",),
+    ),
+    (
         events.SuggestionCreated(
             organization_id=SOMEBODY,
             suggestion_id=SOMEBODY,

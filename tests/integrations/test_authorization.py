@@ -3,24 +3,33 @@
 import asyncio
 import base64
 import json
+import os
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from aiohttp import web
 
+from infra.local.home import ROOT
 from services.integrations.connector import Authorization
 from services.integrations.connectors import dropbox
 from services.integrations.deps import Desk
 from services.integrations.domain import integrations
 from services.integrations.domain.catalog import Catalog
+from services.integrations.storage.tables import integration as table
+from shared import clock, errors
 from shared.service import Service
-from tests.integrations.conftest import ISSUER, Enter, Person
+from tests.integrations.conftest import CREDENTIAL_KEYS, ISSUER, Enter, Person
 from tests.integrations.targets import Api, Seen
+from tests.integrations.test_standing import notices
 
 CALLBACK = f"{ISSUER}/oauth/callback"
 
@@ -179,6 +188,92 @@ async def test_a_refresh_that_fails_is_told(admin: Person, issuer: tuple[Issuer,
         assert (tested["ok"], tested["problem"]["retryable"]) == (False, retryable)
     subject.failing = 0
     assert (await admin.api.post(f"/integrations/{integration}/test")).json()["ok"] is True
+
+
+async def test_a_refusal_shows_and_is_told_once(
+    admin: Person, issuer: tuple[Issuer, Api], service_integrations: Service
+) -> None:
+    subject, api = issuer
+    subject.lifetime = 30
+    integration = await connect(admin, api)
+    await complete(admin, integration, await begin(admin, integration, subject))
+    path, seen = f"/integrations/{integration}", []
+    for status in (503, 400, 400, 0):
+        subject.failing = status
+        await admin.api.post(f"{path}/test")
+        seen.append((await admin.api.get(path)).json()["credential"])
+    assert seen == ["good", "refused", "refused", "good"]
+    (told,) = await notices(service_integrations, admin)
+    assert (told["kind"], told["target"]) == ("authorization-refused", integration)
+
+
+async def test_a_database_that_is_away_loses_no_token(
+    admin: Person, issuer: tuple[Issuer, Api], service_integrations: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The issuer has rotated the refresh token already; what it answered is kept until it can be stored."""
+    subject, api = issuer
+    subject.lifetime = 30
+    integration = await connect(admin, api)
+    await complete(admin, integration, await begin(admin, integration, subject))
+    keep, failures = integrations.keep_tokens, [errors.Unavailable("database-unavailable", "")] * 3
+
+    async def failing(*arguments: Any) -> dict[str, str]:
+        if failures:
+            raise failures.pop()
+        return await keep(*arguments)
+
+    monkeypatch.setattr(integrations, "keep_tokens", failing)
+    assert (await admin.api.post(f"/integrations/{integration}/test")).json()["ok"] is True
+    assert (failures, subject.refreshes) == ([], 1)
+
+
+@pytest.mark.parametrize("grace", [True, False])
+async def test_a_crash_between_answer_and_commit(
+    admin: Person, issuer: tuple[Issuer, Api], service_integrations: Service, *, grace: bool
+) -> None:
+    """Nobody else knows the new token then. The old one is shown again once the lease is over: issuers that allow for
+    that go on, the others refuse, and the refusal is seen and told.
+    """
+    subject, api = issuer
+    subject.lifetime = 30
+    integration = await connect(admin, api)
+    await complete(admin, integration, await begin(admin, integration, subject))
+    config = service_integrations.settings
+    values = {
+        "ENVIRONMENT": "test",
+        "SECRET_KEY": config.secret_key.get_secret_value(),
+        "DATABASE_URL": config.database_url.get_secret_value(),
+        "SYSTEM_DATABASE_URL": config.system_database_url.get_secret_value(),
+        "REDIS_URL": config.redis_url.get_secret_value(),
+        "SERVICE_KEY": config.service_key.get_secret_value(),
+        "SERVICE_PUBLIC_KEYS": json.dumps(config.service_public_keys),
+        "CREDENTIAL_KEYS": CREDENTIAL_KEYS,
+        "EGRESS_ALLOW": f"127.0.0.1:{api.port}",
+        "FAULTS": "failpoints=" + str(charge_failpoint("tokens-before-commit")),
+    }
+    environment = {**os.environ, **{f"FLOYO_{name}": value for name, value in values.items()}}
+    arguments = [str(admin.organization_id), integration, f"{api.url}/token"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.integrations.refreshing", *arguments, cwd=ROOT, env=environment
+    )
+    assert await process.wait() == 137
+    assert subject.refresh_tokens == ["r0", "r1"]
+    if grace:
+        subject.refresh_tokens.append("r0")
+    async with service_integrations.database.system() as session:
+        over = sa.update(table).where(table.c.id == integration).values(refreshing_until=clock.now())
+        await session.execute(over)
+    assert (await admin.api.post(f"/integrations/{integration}/test")).json()["ok"] is grace
+    shown = (await admin.api.get(f"/integrations/{integration}")).json()["credential"]
+    assert shown == ("good" if grace else "refused")
+    assert len(await notices(service_integrations, admin)) == (0 if grace else 1)
+
+
+def charge_failpoint(name: str) -> Path:
+    """A folder in which one failpoint stands ready to fire at its first pass."""
+    folder = Path(tempfile.mkdtemp(prefix="floyo-failpoint-"))
+    (folder / name).write_text("0")
+    return folder
 
 
 async def test_connectors_without_oauth(admin: Person) -> None:

@@ -60,6 +60,7 @@ CREATE TABLE public.integration (
     key_id text,
     sealed bytea,
     refreshing_until timestamp with time zone,
+    refused_at timestamp with time zone,
     CONSTRAINT ck_integration_sealed_has_key CHECK (((key_id IS NULL) = (sealed IS NULL)))
 );
 CREATE TABLE public.outbox (
@@ -91,7 +92,9 @@ CREATE TABLE public.webhook (
     active boolean DEFAULT true NOT NULL,
     key_id text NOT NULL,
     sealed bytea NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    failing_since timestamp with time zone,
+    disabled text
 );
 CREATE TABLE public.webhook_delivery (
     id uuid NOT NULL,

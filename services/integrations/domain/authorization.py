@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.integrations.connector import Authorization, Connector, target_of
-from services.integrations.domain import integrations
+from services.integrations.domain import integrations, notices
 from services.integrations.domain.catalog import Catalog
 from services.integrations.domain.integrations import Integration
 from services.integrations.domain.outlets import Outlets
@@ -24,11 +24,13 @@ from shared.crypto import KeyRing, digest
 from shared.database import Database
 from shared.destinations import WEB
 from shared.egress import MAX_SECONDS, TargetFailed
+from shared.testing.faults import failpoint
 
 LIFETIME: Final = timedelta(minutes=10)
 EARLY: Final = timedelta(seconds=60)
-LEASE: Final = timedelta(seconds=2 * MAX_SECONDS)
+LEASE: Final = timedelta(seconds=2 * MAX_SECONDS + 30)
 WAIT_SECONDS: Final = 0.1
+KEEP_TRYING: Final = 30.0
 ANSWER_LIMIT: Final = 65_536
 
 
@@ -97,8 +99,7 @@ async def complete(
         "code_verifier": request["verifier"],
     }
     tokens = await _ask(keeper, integration, held, fields)
-    async with keeper.database.session(organization_id) as session:
-        await integrations.keep_tokens(session, keeper.ring, organization_id, integration_id, tokens)
+    await _keep(keeper, organization_id, integration_id, tokens)
 
 
 async def usable(keeper: Keeper, integration: Integration) -> dict[str, str]:
@@ -112,7 +113,8 @@ async def usable(keeper: Keeper, integration: Integration) -> dict[str, str]:
             current = await integrations.get(session, integration.organization_id, integration.id)
         held = integrations.unseal(keeper.ring, current)
         if ours:
-            return await _refresh(keeper, current, held)
+            # The old token may be spent the moment it is shown: whoever waits may go, what comes back must be kept.
+            return await asyncio.shield(_refresh(keeper, current, held))
         if asyncio.get_running_loop().time() > deadline:
             raise TargetFailed("timeout", "The token is being refreshed for too long.", retryable=True)
         await asyncio.sleep(WAIT_SECONDS)
@@ -127,11 +129,38 @@ async def _refresh(keeper: Keeper, integration: Integration, held: Mapping[str, 
             return dict(held)
         fields = {"grant_type": "refresh_token", "refresh_token": _held(held, "refresh_token")}
         tokens = await _ask(keeper, integration, held, fields)
-        async with keeper.database.session(organization_id) as session:
-            return await integrations.keep_tokens(session, keeper.ring, organization_id, integration_id, tokens)
+        failpoint("tokens-before-commit")
+        return await _keep(keeper, organization_id, integration_id, tokens)
+    except TargetFailed as problem:
+        if problem.slug == "credential-refused":
+            await _tell(keeper, organization_id, integration_id)
+        raise
     finally:
         async with keeper.database.session(organization_id) as session:
             await storage.end_refresh(session, organization_id, integration_id)
+
+
+async def _keep(
+    keeper: Keeper, organization_id: UUID, integration_id: UUID, tokens: Mapping[str, str]
+) -> dict[str, str]:
+    """Store the tokens, and not give up at once when the database is away."""
+    deadline = asyncio.get_running_loop().time() + KEEP_TRYING
+    while True:
+        try:
+            async with keeper.database.session(organization_id) as session:
+                return await integrations.keep_tokens(session, keeper.ring, organization_id, integration_id, tokens)
+        except errors.Unavailable:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(WAIT_SECONDS)
+
+
+async def _tell(keeper: Keeper, organization_id: UUID, integration_id: UUID) -> None:
+    """The first refusal shows on the integration and goes to the admins; later ones are no news."""
+    async with keeper.database.session(organization_id) as session:
+        name = await storage.note_refusal(session, organization_id, integration_id, clock.now())
+        if name is not None:
+            await notices.raise_(session, organization_id, "authorization-refused", integration_id, name)
 
 
 async def _ask(

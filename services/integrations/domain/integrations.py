@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -16,6 +16,8 @@ from services.integrations.storage import integrations as storage
 from shared import errors, ids, log
 from shared.crypto import KeyRing, UnsealError
 from shared.database import Database
+
+Standing = Literal["none", "good", "unusable", "refused"]
 
 UNUSABLE = Counter("floyo_credentials_unusable_total", "Stored credentials that could not be opened")
 _log = log.get(__name__)
@@ -34,6 +36,7 @@ class Integration:
     revision: int
     created_at: datetime
     updated_at: datetime
+    refused_at: datetime | None = None
     key_id: str | None = field(repr=False, default=None)
     sealed: bytes | None = field(repr=False, default=None)
 
@@ -163,7 +166,7 @@ async def keep_tokens(
     current = _from_row(row)
     secrets = {**unseal(ring, current), **tokens}
     key_id, sealed = _seal(ring, organization_id, integration_id, secrets)
-    values = {"secret_names": sorted(secrets), "key_id": key_id, "sealed": sealed}
+    values = {"secret_names": sorted(secrets), "key_id": key_id, "sealed": sealed, "refused_at": None}
     await storage.update(session, organization_id, integration_id, values)
     return secrets
 
@@ -204,6 +207,18 @@ async def forget_user(session: AsyncSession, user_id: UUID) -> None:
     await storage.anonymize(session, f"user:{user_id}")
 
 
+def standing(ring: KeyRing, integration: Integration) -> Standing:
+    """Whether the stored credential can be used, as far as that is known without asking anybody."""
+    if integration.sealed is None or integration.key_id is None:
+        return "none"
+    binding = (integration.organization_id, integration.id, integration.key_id, integration.sealed)
+    try:
+        credentials.unseal(ring, *binding)
+    except UnsealError:
+        return "unusable"
+    return "good" if integration.refused_at is None else "refused"
+
+
 def unseal(ring: KeyRing, integration: Integration) -> dict[str, str]:
     """The secrets; raises Conflict `credential-unusable` and raises the alarm when the seal does not fit the row."""
     if integration.sealed is None or integration.key_id is None:
@@ -231,7 +246,7 @@ def _seal(
 def _resealed(kind: Connector, ring: KeyRing, current: Integration, secrets: Mapping[str, str]) -> dict[str, Any]:
     catalog.check_secrets(kind, secrets)
     key_id, sealed = _seal(ring, current.organization_id, current.id, secrets)
-    return {"secret_names": sorted(secrets), "key_id": key_id, "sealed": sealed}
+    return {"secret_names": sorted(secrets), "key_id": key_id, "sealed": sealed, "refused_at": None}
 
 
 def _read_settings(kind: Connector, settings: Mapping[str, Any]) -> dict[str, Any]:

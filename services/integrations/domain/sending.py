@@ -9,8 +9,9 @@ from uuid import UUID
 import orjson
 import standardwebhooks
 from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.integrations.domain import webhooks
+from services.integrations.domain import notices, webhooks
 from services.integrations.domain.outlets import Outlets
 from services.integrations.storage import webhooks as storage
 from services.integrations.storage.tables import webhook_delivery
@@ -24,6 +25,7 @@ from shared.egress import MAX_SECONDS
 DELAYS: Final = tuple(timedelta(seconds=seconds) for seconds in (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000))
 JITTER: Final = 0.1
 LEASE: Final = timedelta(seconds=3 * MAX_SECONDS)
+PATIENCE: Final = timedelta(days=5)
 KEEP: Final = timedelta(days=30)
 ANSWER_LIMIT: Final = 65_536
 _GONE: Final = 410
@@ -54,8 +56,25 @@ async def attempt(database: Database, ring: KeyRing, outlets: Outlets, delivery:
     ATTEMPTS.labels(values.get("status", "pending")).inc()
     async with database.system() as session:
         await storage.settle(session, delivery["id"], values)
-        if answered == _GONE:
-            await storage.deactivate(session, webhook["id"])
+        if "attempts" in values:
+            await _judge_receiver(session, webhook, values)
+
+
+async def _judge_receiver(session: AsyncSession, webhook: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
+    """A receiver that says it is gone, or took nothing for five days, is sent nothing more until somebody says so."""
+    now, since = clock.now(), webhook["failing_since"]
+    if outcome.get("status") == "delivered":
+        if since is not None:
+            await storage.note_success(session, webhook["id"])
+        return
+    if since is None:
+        await storage.note_failure(session, webhook["id"], now)
+    gone = outcome["answered"] == _GONE
+    if not gone and (since is None or now - since < PATIENCE):
+        return
+    kind: notices.Kind = "webhook-gone" if gone else "webhook-failing"
+    if await storage.disable(session, webhook["id"], kind.removeprefix("webhook-")):
+        await notices.raise_(session, webhook["organization_id"], kind, webhook["id"], webhook["url"])
 
 
 async def _post(ring: KeyRing, outlets: Outlets, delivery: Mapping[str, Any]) -> int:

@@ -46,9 +46,11 @@ async def page(session: AsyncSession, organization_id: UUID, *, before: UUID | N
 
 
 async def change(session: AsyncSession, organization_id: UUID, webhook_id: UUID, values: Mapping[str, Any]) -> Webhook:
-    """Change url, types or active; raises NotFound."""
+    """Change url, types or active; one that was disabled begins anew. Raises NotFound."""
     if not values:
         return await get(session, organization_id, webhook_id)
+    if values.get("active"):
+        values = {**values, "failing_since": None, "disabled": None}
     return _found(await storage.update(session, organization_id, webhook_id, values))
 
 

@@ -48,7 +48,8 @@ async def complete_authorization(
     )
     async with service.database.session(principal.organization_id) as session:
         await audit.record(session, principal, "integration.authorized", integration_id)
-        return IntegrationView.of(await integrations.get(session, principal.organization_id, integration_id))
+        found = await integrations.get(session, principal.organization_id, integration_id)
+        return IntegrationView.of(found, desk.ring)
 
 
 def _check_redirect(settings: Settings, redirect_uri: str) -> None:

@@ -56,7 +56,7 @@ async def create_integration(
             actor=principal.subject,
         )
         await audit.record(session, principal, "integration.created", made.id, connector=body.connector)
-        return 201, IntegrationView.of(made).model_dump(mode="json")
+        return 201, IntegrationView.of(made, desk.ring).model_dump(mode="json")
 
     turn = turns.in_turn(principal.organization_id, "POST /integrations", key)
     async with turn, service.database.session(principal.organization_id) as session:
@@ -79,6 +79,7 @@ async def list_integrations(
     *,
     session: Session,
     service: ServiceDep,
+    desk: DeskDep,
     principal: Reader,
     limit: Limit = 50,
     cursor: CursorParameter = None,
@@ -95,17 +96,17 @@ async def list_integrations(
     following = None
     if last is not None:
         following = service.cursors.encode([str(last.id)], organization_id=organization_id, scope=scope)
-    return Page(items=[IntegrationView.of(item) for item in shown], next_cursor=following)
+    return Page(items=[IntegrationView.of(item, desk.ring) for item in shown], next_cursor=following)
 
 
 @router.get("/integrations/{integration_id}")
 async def get_integration(
-    integration_id: UUID, response: Response, session: Session, principal: Reader
+    integration_id: UUID, response: Response, session: Session, desk: DeskDep, principal: Reader
 ) -> IntegrationView:
     """One integration, without its secrets; `ETag` is for `If-Match`."""
     found = await integrations.get(session, principal.organization_id, integration_id)
     response.headers["ETag"] = integrations.etag(found.revision)
-    return IntegrationView.of(found)
+    return IntegrationView.of(found, desk.ring)
 
 
 @router.patch("/integrations/{integration_id}")
@@ -135,7 +136,7 @@ async def change_integration(
     told = {"fields": sorted(body.model_fields_set - {"secrets"}), "secrets": sorted(secrets)}
     await audit.record(session, principal, "integration.changed", integration_id, **told)
     response.headers["ETag"] = integrations.etag(changed.revision)
-    return IntegrationView.of(changed)
+    return IntegrationView.of(changed, desk.ring)
 
 
 @router.delete("/integrations/{integration_id}", status_code=204)

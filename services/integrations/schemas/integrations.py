@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from services.integrations.domain.integrations import Integration
+from services.integrations.domain.integrations import Integration, Standing, standing
+from shared.crypto import KeyRing
 
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f\\]|\.\.|%2e%2e", re.IGNORECASE)
 _MAX_SECRET = 16_384
@@ -51,21 +52,27 @@ class IntegrationChange(Request):
 
 
 class IntegrationView(BaseModel):
-    """An integration without its secrets; `secret_names` tells which it holds."""
+    """An integration without its secrets; `secret_names` tells which it holds.
+
+    `credential` is `unusable` when no key of the vault opens it, `refused` when its issuer wants the person to
+    authorize again; either way the secrets have to be given anew.
+    """
 
     id: UUID
     connector: str
     name: str
     settings: dict[str, Any]
     secret_names: list[str]
+    credential: Standing
     revision: int
     created_at: datetime
     updated_at: datetime
 
     @classmethod
-    def of(cls, integration: Integration) -> "IntegrationView":
+    def of(cls, integration: Integration, ring: KeyRing) -> "IntegrationView":
         """The view of a domain object."""
-        return cls.model_validate(integration, from_attributes=True)
+        shown = {name: getattr(integration, name) for name in cls.model_fields if name != "credential"}
+        return cls(**shown, credential=standing(ring, integration))
 
 
 class ConnectorView(BaseModel):

@@ -30,12 +30,18 @@ class WebhookChange(Request):
 
 
 class WebhookView(BaseModel):
-    """A webhook; `secret` is shown once, when it is made."""
+    """A webhook; `secret` is shown once, when it is made.
+
+    `failing_since` is the first failure after the last success; `disabled` says why it is no more active by itself:
+    its receiver failed for five days or said that it is gone. Making it active again begins anew.
+    """
 
     id: UUID
     url: str
     types: list[str]
     active: bool
+    failing_since: datetime | None
+    disabled: Literal["failing", "gone"] | None
     created_at: datetime
     secret: str | None = None
 

@@ -44,6 +44,14 @@ async def begin_refresh(
     return (await session.execute(statement)).first() is not None
 
 
+async def note_refusal(session: AsyncSession, organization_id: UUID, integration_id: UUID, now: datetime) -> str | None:
+    """The integration's name, if this is the first refusal since its last good tokens."""
+    statement = sa.update(integration).filter_by(organization_id=organization_id, id=integration_id)
+    statement = statement.where(integration.c.refused_at.is_(None)).values(refused_at=now)
+    name: str | None = (await session.execute(statement.returning(integration.c.name))).scalar_one_or_none()
+    return name
+
+
 async def end_refresh(session: AsyncSession, organization_id: UUID, integration_id: UUID) -> None:
     """Give the lease back."""
     statement = sa.update(integration).filter_by(organization_id=organization_id, id=integration_id)

@@ -143,9 +143,22 @@ async def settle(session: AsyncSession, delivery_id: UUID, values: Mapping[str, 
     await session.execute(sa.update(webhook_delivery).where(webhook_delivery.c.id == delivery_id).values(**values))
 
 
-async def deactivate(session: AsyncSession, webhook_id: UUID) -> None:
-    """A webhook whose receiver is gone (system role)."""
-    await session.execute(sa.update(webhook).where(webhook.c.id == webhook_id).values(active=False))
+async def note_success(session: AsyncSession, webhook_id: UUID) -> None:
+    """A receiver that takes what it is sent is not failing (system role)."""
+    await session.execute(sa.update(webhook).where(webhook.c.id == webhook_id).values(failing_since=None))
+
+
+async def note_failure(session: AsyncSession, webhook_id: UUID, now: datetime) -> None:
+    """The first failure since the last success is when it began (system role)."""
+    statement = sa.update(webhook).where(webhook.c.id == webhook_id, webhook.c.failing_since.is_(None))
+    await session.execute(statement.values(failing_since=now))
+
+
+async def disable(session: AsyncSession, webhook_id: UUID, why: str) -> bool:
+    """Whether it was active until now (system role)."""
+    statement = sa.update(webhook).where(webhook.c.id == webhook_id, webhook.c.active)
+    values = {"active": False, "disabled": why}
+    return (await session.execute(statement.values(**values).returning(webhook.c.id))).first() is not None
 
 
 async def purge(session: AsyncSession, before: datetime) -> None:

@@ -1,0 +1,50 @@
+"""Notices of other services become letters to those who can do something about them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from shared import ids
+from tests.auth.processes import PUBLIC_URL, Person, Process
+
+
+def notice(organization_id: str, kind: str) -> dict[str, Any]:
+    body = {
+        "organization_id": organization_id,
+        "kind": kind,
+        "target": str(ids.new()),
+        "name": "{link} & Co",
+        "at": "x",
+    }
+    return {"id": str(uuid4()), "type": "notice.raised", "version": 1, "trace_id": "t" * 32, "body": body}
+
+
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [("webhook-failing", "webhooks"), ("webhook-gone", "webhooks"), ("authorization-refused", "integrations")],
+)
+async def test_owners_and_admins_get_one_letter(
+    service_auth: Process,
+    join: Callable[[], Awaitable[Person]],
+    colleague: Callable[..., Awaitable[Person]],
+    kind: str,
+    page: str,
+) -> None:
+    owner = await join()
+    admin, member = await colleague(owner, "admin"), await colleague(owner, "member")
+    told = notice(owner.organization_id, kind)
+    for applied in (True, False):
+        answer = await service_auth.as_sibling("workflows", "POST", "/internal/messages", json=told)
+        assert answer.json() == {"applied": applied}, answer.text
+    await service_auth.deliver()
+    link = f"{PUBLIC_URL}/{page}/{told['body']['target']}"
+    found = [to for to, text in service_auth.mailbox.letters if link in text]
+    assert sorted(found) == sorted([owner.email, admin.email])
+    assert member.email not in found
+
+
+async def test_a_kind_of_tomorrow_is_no_error(service_auth: Process, join: Callable[[], Awaitable[Person]]) -> None:
+    told = notice((await join()).organization_id, "something-new")
+    assert (await service_auth.as_sibling("workflows", "POST", "/internal/messages", json=told)).status_code == 200
