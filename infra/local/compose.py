@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from infra.local.home import ROOT
 SCALE = ("--scale", "events=2", "--scale", "workflows-worker=2")
 WAIT_SECONDS = 300
 TAIL_LINES = 25
+NOBODY = 65532
 
 
 class Trial:
@@ -29,8 +31,15 @@ class Trial:
             "FLOYO_PORT": str(self.port),
             "FLOYO_VERSION": self.project,
         }
-        if socket := os.environ.get("FLOYO_DOCKER_SOCKET"):
-            self._environment["FLOYO_DOCKER_SOCKET"] = socket
+        socket = Path(os.environ.get("FLOYO_DOCKER_SOCKET") or "/var/run/docker.sock")
+        self._environment["FLOYO_DOCKER_SOCKET"] = str(socket)
+        if socket.exists():
+            self._environment["FLOYO_GATEWAY_USER"] = f"{NOBODY}:{socket.stat().st_gid}"
+        self._outside = {
+            **self._environment,
+            "FLOYO_TEST_GATEWAY": f"https://127.0.0.1:{self.port}",
+            "FLOYO_TEST_CA": str(secrets / "gateway_certificate"),
+        }
 
     def run(self) -> int:
         """Builds, starts from nothing, walks the main job, and takes everything away; returns the exit status."""
@@ -39,7 +48,7 @@ class Trial:
             if status:
                 self._compose("ps", "--all")
                 self._compose("logs", "--no-color", "--tail", str(TAIL_LINES))
-            return status or self._walk()
+            return status or self._walk() or self._survive()
         finally:
             self._compose("down", "--volumes", "--remove-orphans", "--timeout", "10")
             self._docker("image", "rm", "--force", *(f"floyo/{name}:{self.project}" for name in discovery.owners()))
@@ -51,12 +60,34 @@ class Trial:
         return [name for kind in kinds for name in self._docker(*kind, *mine).stdout.split()]
 
     def _walk(self) -> int:
-        gateway = f"http://127.0.0.1:{self.port}"
-        print(f"The stack is up at {gateway}; walking the main job", flush=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "tests/e2e/test_journey.py"]
-        return subprocess.run(
-            command, cwd=ROOT, env={**self._environment, "FLOYO_TEST_GATEWAY": gateway}, check=False
-        ).returncode
+        print(f"The stack is up at {self._outside['FLOYO_TEST_GATEWAY']}; walking the main job", flush=True)
+        return self._python("-m", "pytest", "-q", "-p", "no:randomly", "tests/e2e/test_journey.py")
+
+    def _survive(self) -> int:
+        """Kills the process of every container in turn; the main job passes again soon, with nobody's help."""
+        email = f"{self.project}@example.com"
+        if self._python("-m", "tests.e2e.pulse", "--register", self._outside["FLOYO_TEST_GATEWAY"], email):
+            return 1
+        for name, pid in self._running():
+            print(f"killing {name}: the main job passes again after these seconds:", end=" ", flush=True)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError) as error:
+                print(f"skipped, the engine's processes are not ours to kill here ({error})")
+                return 0
+            if self._python("-m", "tests.e2e.pulse", self._outside["FLOYO_TEST_GATEWAY"], email):
+                return 1
+        return 0
+
+    def _running(self) -> list[tuple[str, int]]:
+        """One container of each service, by its process on this machine: `docker kill` would count as wanted."""
+        mine = ["--quiet", "--filter", f"label=com.docker.compose.project={self.project}"]
+        form = '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Pid}}'
+        told = self._docker("inspect", "--format", form, *self._docker("ps", *mine).stdout.split()).stdout
+        return sorted({name: int(pid) for name, pid in (line.split() for line in told.splitlines())}.items())
+
+    def _python(self, *arguments: str) -> int:
+        return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=self._outside, check=False).returncode
 
     def _compose(self, *arguments: str) -> int:
         command = ["docker", "compose", "--progress", "plain", "--project-name", self.project, *arguments]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from infra.local import environment, secretfiles, valkey
+from infra.local import environment, gatewaycertificate, secretfiles, valkey
 from infra.local.home import ROOT, write_whole
 
 DEFAULT_FOLDER = ROOT / ".floyo" / "compose-secrets"
@@ -43,6 +43,8 @@ def _contents(seeds: Path, services: Sequence[str]) -> Mapping[str, str]:
         "service_public_keys": json.dumps(environment.public_keys(seeds, services)),
         "postgres_password": superuser,
         "admin_database_url": _database_url("postgres", superuser, "postgres"),
+        "gateway_certificate": gatewaycertificate.obtain(seeds)[0],
+        "gateway_key": gatewaycertificate.obtain(seeds)[1],
         "valkey_users": valkey_users(environment.redis_passwords(seeds, services)),
     }
     for service in services:

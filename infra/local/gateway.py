@@ -18,6 +18,7 @@ def prepare(home: Home, port: int, services: Sequence[str]) -> Program:
     """Write everything but the servers, which are none as yet, and say how the gateway is started."""
     static = yaml.safe_load((CONFIGURATION / "traefik.yml").read_text())
     static["entryPoints"]["web"]["address"] = f"127.0.0.1:{port}"
+    del static["entryPoints"]["secure"]  # Compose's; nothing leaves the machine here
     del static["providers"]["docker"]
     static["providers"]["file"]["directory"] = str(home.gateway)
     path = home.folder / "traefik.yml"

@@ -1,6 +1,8 @@
 """Somebody who uses Floyo through the gateway, with nothing but its public API."""
 
 import json
+import os
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +15,18 @@ from websockets.sync.client import ClientConnection, connect
 PASSWORD = "correct horse battery staple"
 
 
+def trusted(gateway: str) -> ssl.SSLContext | None:
+    """What a gateway with TLS is trusted by: the certificate that FLOYO_TEST_CA names, and no other."""
+    return ssl.create_default_context(cafile=os.environ.get("FLOYO_TEST_CA")) if gateway.startswith("https") else None
+
+
 class Person:
     """A registered user, signed in, with an organisation of their own."""
 
     def __init__(self, gateway: str, email: str | None = None) -> None:
         self.email = email or f"{uuid4().hex}@example.com"
-        self.http = httpx2.Client(base_url=f"{gateway}/api/v1", timeout=90, trust_env=False)
+        self.tls = trusted(gateway)
+        self.http = httpx2.Client(base_url=f"{gateway}/api/v1", timeout=90, trust_env=False, verify=self.tls or True)
         self.ok("POST", "/auth/register", 202, json={"email": self.email, "password": PASSWORD, "name": "Somebody"})
         self.pair = self.ok("POST", "/auth/login", 200, json={"email": self.email, "password": PASSWORD})
         self.http.headers["Authorization"] = f"Bearer {self.pair['access_token']}"
@@ -38,7 +46,7 @@ class Person:
         """The live socket, subscribed to channels."""
         url = str(self.http.base_url).rstrip("/").replace("http", "ws", 1) + "/live"
         headers = {"Authorization": self.http.headers["Authorization"]}
-        with connect(url, additional_headers=headers, proxy=None) as socket:
+        with connect(url, additional_headers=headers, proxy=None, ssl=self.tls) as socket:
             socket.send(json.dumps({"type": "subscribe", "channels": channels}))
             assert json.loads(socket.recv(timeout=10))["type"] == "subscribed"
             yield socket

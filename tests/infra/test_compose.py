@@ -4,14 +4,17 @@ import copy
 import json
 import os
 import re
+import ssl
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from cryptography import x509
 
-from infra.local import compose, composefile, composesecrets, discovery
+from infra.local import compose, composefile, composesecrets, discovery, gatewaycertificate
 from infra.local.home import ROOT
 from shared import crypto, migrate, settings
 from shared.server import settings_class
@@ -152,7 +155,38 @@ def test_valkey_lets_nobody_in_without_a_password(made: Path) -> None:
 
 def test_nothing_listens_but_the_gateway_on_loopback() -> None:
     published = {name: item["ports"] for name, item in FILE["services"].items() if "ports" in item}
-    assert published == {"gateway": ["127.0.0.1:${FLOYO_PORT:-8080}:8080"]}
+    assert published == {"gateway": ["${FLOYO_ADDRESS:-127.0.0.1}:${FLOYO_PORT:-8080}:8443"]}
+
+
+def test_what_is_published_is_behind_tls() -> None:
+    entries = yaml.safe_load((ROOT / "gateway" / "traefik.yml").read_text())["entryPoints"]
+    plain, secure = entries["web"], entries["secure"]
+    assert (secure.pop("address"), secure["http"].pop("tls")) == (":8443", {})
+    assert plain.pop("address") == ":8080"
+    assert plain == secure, "the same rules hold on both"
+
+
+def test_the_gateways_certificate_names_this_machine_and_is_made_anew_before_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, key = gatewaycertificate.obtain(tmp_path)
+    assert gatewaycertificate.obtain(tmp_path) == (text, key)
+    certificate = x509.load_pem_x509_certificate(text.encode())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
+    assert "localhost" in names.get_values_for_type(x509.DNSName)
+    context = ssl.create_default_context(cadata=text)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    assert stat.S_IMODE((tmp_path / "gateway_key").stat().st_mode) == 0o600
+    monkeypatch.setattr(gatewaycertificate, "RENEW_DAYS", gatewaycertificate.DAYS + 1)
+    renewed, same = gatewaycertificate.obtain(tmp_path)
+    assert renewed != text
+    assert same == key
+
+
+@pytest.mark.parametrize("name", discovery.process_names())
+def test_limits_are_passed_on(name: str) -> None:
+    assert FILE["services"][name]["environment"]["FLOYO_LIMITS"] is None
 
 
 @pytest.mark.parametrize("name", FILE["services"])
