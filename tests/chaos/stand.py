@@ -71,6 +71,17 @@ class Stand:
         async with self.looking:
             return list(await self.databases[service].fetch(query, *arguments))
 
+    async def forget(self) -> None:
+        """Close the connections to the databases, which may be about to end."""
+        for connection in self.databases.values():
+            await connection.close()
+        self.databases.clear()
+
+    def move(self) -> Path:
+        """Go on in an empty home, once the stack is down; answers the home before, which is the caller's to remove."""
+        before, self.home = self.home, _make_home()
+        return before
+
     def dsn(self, service: str) -> str:
         """The superuser's address of a service's database."""
         password = (self.home / "secrets" / "postgres_password").read_text().strip()
@@ -97,12 +108,13 @@ async def open_stand(*, scale: dict[str, int], sink_seconds: float, **variables:
     """Start a stack and a sink, make a user, and take everything down afterwards."""
     home = _make_home()
     sink_port = ports.free()
-    given = {"FLOYO_ENVIRONMENT": "test", "FLOYO_EGRESS_ALLOW": f"127.0.0.1:{sink_port}", **variables}
+    allowed = ",".join(filter(None, [f"127.0.0.1:{sink_port}", variables.pop("FLOYO_EGRESS_ALLOW", "")]))
+    given = {"FLOYO_ENVIRONMENT": "test", "FLOYO_EGRESS_ALLOW": allowed, **variables}
     stand = Stand(home, ports.free(), sink_port, given)
     sink = _start_sink(sink_port, sink_seconds)
     try:
-        counts = [f"{name}={count}" for name, count in scale.items()]
-        await asyncio.to_thread(stand.command, "infra.local", "up", "--json", "--scale", *counts)
+        counts = ["--scale", *(f"{name}={count}" for name, count in scale.items())] if scale else []
+        await asyncio.to_thread(stand.command, "infra.local", "up", "--json", *counts)
         stand.user = await asyncio.to_thread(
             stand.command, "infra.local.operator", "user", "create", "--email", "chaos@example.com",
             "--password", "a long chaotic password 7",
@@ -110,15 +122,14 @@ async def open_stand(*, scale: dict[str, int], sink_seconds: float, **variables:
         headers = {"Authorization": f"Bearer {stand.user['api_key']}"}
         async with aiohttp.ClientSession(headers=headers) as stand.http:
             yield stand
-            for connection in stand.databases.values():
-                await connection.close()
+            await stand.forget()
     finally:
         with contextlib.suppress(RuntimeError):
             await asyncio.to_thread(stand.command, "infra.local", "down")
         sink.kill()
         sink.wait()
         if not os.environ.get("FLOYO_CHAOS_KEEP"):
-            shutil.rmtree(home, ignore_errors=True)
+            shutil.rmtree(stand.home, ignore_errors=True)
 
 
 def _make_home() -> Path:
