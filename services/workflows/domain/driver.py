@@ -14,7 +14,7 @@ from services.workflows.storage.records import Record
 from shared.testing.faults import failpoint
 
 STORED = ("key", "step_id", "type", "status", "attempts", "started_at", "finished_at", "due_at", "input", "output",
-          "error", "state")  # fmt: skip
+          "error", "state", "aside")  # fmt: skip
 
 
 class Lost(Exception):
@@ -40,6 +40,7 @@ class Driver:
 
     async def drive(self) -> str:
         """Go on until nothing can go on now; answers the status that was stored. Raises Lost."""
+        await self._read(self.execution.absent())
         try:
             while await self._turn():  # noqa: ASYNC110 - gives others their turn; there is nothing to wait for
                 await asyncio.sleep(0)
@@ -59,13 +60,15 @@ class Driver:
         running, self.unsafe = self.execution, False
         steps = tuple(_stored(running.rows[key]) for key in sorted(running.dirty))
         running.dirty.clear()
+        final = running.last() if status == "succeeded" else None
         record = Record(
             run_id=running.run.id,
             token=running.run.token,
             status=status,
             due_at=_earliest(running.wake_at(), self.deadline),
             signals=running.run.signals,
-            output=running.output() if status == "succeeded" else None,
+            output=final.output if final and final.aside is None else None,
+            output_key=final.key if final and final.aside is not None else None,
             error=running.error,
             steps=steps,
             organization_id=running.run.organization_id,
@@ -81,6 +84,8 @@ class Driver:
             self.execution.stop("timeout", "the run took longer than its workflow allows")
             return False
         ready = self.execution.ready(now)
+        if ready:
+            await self._read(self.execution.absent(ready))
         pure = [item for item in ready if item.node.step.pure]
         for item in pure:
             self.execution.begin(item, now)
@@ -92,6 +97,12 @@ class Driver:
             return False
         await self._settle_next(now)
         return True
+
+    async def _read(self, keys: list[str]) -> None:
+        """Fetch outputs that are kept aside."""
+        found = await self.recorder.read(self.execution.run.id, keys) if keys else {}
+        for key, output in found.items():
+            self.execution.rows[key].output = output
 
     async def _launch(self, ready: list[Ready], now: datetime) -> None:
         """Start calls that may leave something behind, once what earlier ones left is stored."""

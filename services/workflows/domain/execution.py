@@ -5,6 +5,7 @@ a worker is in the rows, so that another worker rebuilds the same state from the
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from services.workflows.domain import places
 from services.workflows.domain.definition import Goto
 from services.workflows.domain.plan import Node, Plan
-from services.workflows.domain.rows import ENDED, Place, Ready, Row, Run, last_output, unfit, write_branch
+from services.workflows.domain.rows import ASIDE, ENDED, Place, Ready, Row, Run, last, weigh, write_branch
 from services.workflows.step import Done, Failed, Outcome, Retry, Waiting
 
 MOST_ROWS = 10_000
@@ -89,9 +90,24 @@ class Execution:
         """Whether the run has not ended but nothing in it can go on now."""
         return self.error is None and any(row.status == "waiting" for row in self.rows.values())
 
+    def last(self) -> Row | None:
+        """The last step written that succeeded: its output is the run's."""
+        return last(self.rows, "", self.plan.root)
+
     def output(self) -> Any:
-        """The output of the last step written that succeeded."""
-        return last_output(self.rows, "", self.plan.root)
+        """The run's output."""
+        final = self.last()
+        return final.output if final else None
+
+    def absent(self, ready: Sequence[Ready] = ()) -> list[str]:
+        """The steps whose outputs are aside and wanted: by those that are ready, or by the branches at work."""
+        if not any(row.is_absent for row in self.rows.values()):
+            return []
+        if not ready:
+            return [row.key for row in self.rows.values() if row.is_absent and "[" in row.key]
+        prefixes = {item.place.prefix for item in ready if item.node.looks_back}
+        return [row.key for row in self.rows.values() if row.is_absent and any(
+            prefix.startswith(row.key.removesuffix(row.step_id)) for prefix in prefixes)]  # fmt: skip
 
     def stop(self, kind: str, detail: str, step: str | None = None) -> None:
         """End the run as failed; what waits in it waits no longer once `close` is called."""
@@ -110,11 +126,12 @@ class Execution:
     def _succeed(self, ready: Ready, output: Any, skip: tuple[str, ...], now: datetime) -> None:
         row = ready.row
         row.attempts += 1
-        fault = unfit(output)
+        size, fault = weigh(output)
         if fault is not None:
             self._fail(ready, *fault, now)
             return
         row.status, row.output, row.error, row.finished_at, row.state = "succeeded", output, None, now, None
+        row.aside = size if size > ASIDE else None
         for name in skip:
             self._skip(ready.place, ready.place.scope.nodes[name], now)
 
@@ -219,7 +236,8 @@ class Execution:
                 return True
             if ended is None:
                 return False
-            outputs.append(last_output(self.rows, inside.prefix, inside.scope))
+            final = last(self.rows, inside.prefix, inside.scope)
+            outputs.append(final.output if final else None)
         self._succeed(Ready(row.key, node, place, row), outputs, (), now)
         self._touch(row)
         return True

@@ -31,6 +31,7 @@ class Node:
     roots: frozenset[str]
     choosers: tuple[str, ...] = ()
     catches: tuple[str, ...] = ()
+    looks_back: bool = True
     scopes: tuple["Scope", ...] = ()
 
     @property
@@ -126,6 +127,7 @@ class Compiler:
             needs=needs,
             explicit=step.needs is not None,
             roots=roots,
+            looks_back=_looks_back(step),
             scopes=tuple(self._scopes(step, kind, f"{pointer}/with", roots, depth)),
         )
 
@@ -205,6 +207,12 @@ def _check_trigger(definition: Definition, condition: Callable[[str | None, froz
     match = getattr(definition.trigger, "match", None)
     if match is not None:
         condition(match.where, frozenset({"event"}), "/trigger/match/where")
+
+
+def _looks_back(step: StepDefinition) -> bool:
+    """Whether a step's own expressions may look at outputs of others; what stands inside it looks for itself."""
+    own = {name: value for name, value in step.with_.items() if name not in {"steps", "branches"}}
+    return "steps" in str(own) or "steps" in str(step.if_)
 
 
 def _find(value: Any, path: tuple[int | str, ...]) -> Any:

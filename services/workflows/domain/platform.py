@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.clients import events
-from services.workflows.domain import causes, reading, runs
+from services.workflows.domain import causes, runs
 from services.workflows.domain.definition import Definition
 from services.workflows.messages import ApprovalRequested
 from services.workflows.step import Context
-from services.workflows.storage import approvals, family, tables, workflows
+from services.workflows.storage import approvals, asides, family, tables, workflows
 from services.workflows.storage import runs as stored
 from shared import clock, errors, ids, outbox
 from shared.database import Database
@@ -73,13 +73,14 @@ class Platform:
         """How a run ended, or None while it has not."""
         async with self._database.session(context.organization_id) as session:
             found = await stored.get(session, context.organization_id, run_id)
+            key = found.output_key if found else None
+            output = (await asides.load(session, run_id, [key])).get(key) if key else found and found.output
         if found is None:
             error = {"type": "run-gone", "detail": "it was deleted"}
             return {"status": "failed", "output": None, "error": error}
         if found.finished_at is None:
             return None
-        shown = reading.summary(found)
-        return {name: shown[name] for name in ("status", "output", "error")}
+        return {"status": found.status, "output": output, "error": found.error}
 
     async def ask(self, context: Context, approvers: Sequence[str], required: int, expires: datetime) -> dict[str, Any]:
         """This step's approval and what was decided so far; nobody is asked in a dry run."""

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
 from uuid import UUID
 
-from services.workflows.storage import approvals, leases, records, runs
+from services.workflows.storage import approvals, asides, leases, records, runs
 from services.workflows.storage.records import Record
 from shared import errors, log
 from shared.database import Database
@@ -47,6 +48,15 @@ class Recorder:
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         return await entry[1]
+
+    async def read(self, run_id: UUID, keys: Collection[str]) -> dict[str, Any]:
+        """Outputs that were kept aside, by step; an outage of the database is waited out."""
+        while True:
+            try:
+                async with self._database.system() as session:
+                    return await asides.load(session, run_id, keys)
+            except errors.Unavailable:
+                await asyncio.sleep(LONGEST_PAUSE)
 
     async def _flush(self) -> None:
         await asyncio.sleep(0)  # lets what is ready in this turn of the loop come along

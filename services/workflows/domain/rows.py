@@ -12,6 +12,7 @@ from services.workflows.domain.plan import Node, Scope
 from services.workflows.step import Branch, StepStatus
 
 LARGEST = 4 << 20
+ASIDE = 256 << 10
 ENDED = frozenset({"succeeded", "failed", "skipped", "cancelled"})
 
 
@@ -31,6 +32,12 @@ class Row:
     output: Any = None
     error: dict[str, Any] | None = None
     state: Any = None
+    aside: int | None = None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the output is kept aside and has not been read yet."""
+        return self.aside is not None and self.output is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +85,21 @@ def write_branch(branch: Branch) -> dict[str, Any]:
     return {"scope": branch.scope, "names": dict(branch.names)}
 
 
-def last_output(rows: Mapping[str, Row], prefix: str, scope: Scope) -> Any:
-    """Answer the output of the last step of a list, in the order written, that succeeded."""
+def last(rows: Mapping[str, Row], prefix: str, scope: Scope) -> Row | None:
+    """Answer the last step of a list, in the order written, that succeeded: its output is the list's."""
     for name in reversed(list(scope.nodes)):
         row = rows.get(prefix + name)
         if row is not None and row.status == "succeeded":
-            return row.output
+            return row
     return None
 
 
-def unfit(output: Any) -> tuple[str, str] | None:
-    """Tell why an output cannot be kept, if it cannot."""
+def weigh(output: Any) -> tuple[int, tuple[str, str] | None]:
+    """Answer the size of an output in bytes, and why it cannot be kept, if it cannot."""
     try:
         size = len(orjson.dumps(output))
     except (TypeError, ValueError, RecursionError):
-        return "output-invalid", "the output is no JSON value"
-    return ("output-too-large", f"the output has {size} bytes; {LARGEST} are allowed") if size > LARGEST else None
+        return 0, ("output-invalid", "the output is no JSON value")
+    if size > LARGEST:
+        return size, ("output-too-large", f"the output has {size} bytes; {LARGEST} are allowed")
+    return size, None

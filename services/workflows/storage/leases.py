@@ -63,7 +63,8 @@ _RELEASE = text(
 ).bindparams(bindparam("ids", type_=ARRAY(UUID_TYPE)), bindparam("tokens", type_=ARRAY(BIGINT)))
 
 _STEPS = """
-    SELECT run_id, key, step_id, type, status, attempts, started_at, finished_at, due_at, input, output, error, state
+    SELECT run_id, key, step_id, type, status, attempts, started_at, finished_at, due_at, input, output, error, state,
+           aside
       FROM run_step WHERE run_id = ANY($1::uuid[])
 """
 

@@ -17,9 +17,10 @@ _HELD = "run.lease_token = given.token AND run.status = 'running'"
 _STATEMENT = """
     WITH given AS (
         SELECT * FROM json_to_recordset(CAST(:runs AS json)) AS given (
-            id uuid, token bigint, status text, due_at timestamptz, signals int, output json, error json)
+            id uuid, token bigint, status text, due_at timestamptz, signals int, output json, output_key text,
+            error json)
     ), held AS (
-        UPDATE run SET status = given.status, output = given.output, error = given.error,
+        UPDATE run SET status = given.status, output = given.output, output_key = given.output_key, error = given.error,
                due_at = CASE given.status
                    WHEN 'running' THEN clock_timestamp() + make_interval(secs => :seconds)
                    WHEN 'waiting' THEN CASE WHEN run.signals <> given.signals THEN clock_timestamp()
@@ -31,32 +32,44 @@ _STATEMENT = """
         RETURNING {columns}, run.signals <> given.signals AS is_called
     ), written AS (
         INSERT INTO run_step (run_id, key, organization_id, step_id, type, status, attempts, started_at, finished_at,
-                              due_at, input, output, error, state)
+                              due_at, input, output, error, state, aside)
         SELECT run_id, key, held.organization_id, step_id, type, step.status, attempts, step.started_at,
                step.finished_at,
                -- What such a step waits for came while it was about to wait.
                CASE WHEN is_called AND step.status = 'waiting' AND type IN ('approval', 'workflow')
                     THEN clock_timestamp() ELSE due_at END,
-               input, output, step.error, state
+               input, output, step.error, state, aside
           FROM json_to_recordset(CAST(:steps AS json)) AS step (
                    run_id uuid, key text, step_id text, type text, status text, attempts int, started_at timestamptz,
-                   finished_at timestamptz, due_at timestamptz, input json, output json, error json, state json)
+                   finished_at timestamptz, due_at timestamptz, input json, output json, error json, state json,
+                   aside int)
           JOIN held ON held.id = step.run_id
         ON CONFLICT (run_id, key) DO UPDATE SET
             status = excluded.status, attempts = excluded.attempts, started_at = excluded.started_at,
             finished_at = excluded.finished_at, due_at = excluded.due_at, input = excluded.input,
-            output = excluded.output, error = excluded.error, state = excluded.state
-    ), told AS ({publish})
+            output = excluded.output, error = excluded.error, state = excluded.state, aside = excluded.aside
+    ){kept}, told AS ({publish})
     SELECT id, cause->>'id' AS parent, cause->>'step' AS parent_step,
            finished_at IS NOT NULL AND cause->>'kind' = 'run' AS ends_a_child
       FROM held
 """
-_WRITE = text(
-    _STATEMENT.format(
-        held="true" if faults.active("token-unchecked") else _HELD,
-        columns=", ".join(f"run.{name}" for name in (*news.COLUMNS.split(", "), "cause")),
-        publish=news.PUBLISH.format(ended="held"),
+_KEPT = """, kept AS (
+        INSERT INTO step_output (run_id, key, organization_id, output)
+        SELECT run_id, key, held.organization_id, large.output
+          FROM json_to_recordset(CAST(:large AS json)) AS large (run_id uuid, key text, output json)
+          JOIN held ON held.id = large.run_id
+        ON CONFLICT (run_id, key) DO UPDATE SET output = excluded.output
+    )"""
+_WRITE, _WRITE_ASIDE = (
+    text(
+        _STATEMENT.format(
+            held="true" if faults.active("token-unchecked") else _HELD,
+            columns=", ".join(f"run.{name}" for name in (*news.COLUMNS.split(", "), "cause")),
+            publish=news.PUBLISH.format(ended="held"),
+            kept=kept,
+        )
     )
+    for kept in ("", _KEPT)
 )
 
 
@@ -70,6 +83,7 @@ class Record:
     due_at: Any = None
     signals: int = 0
     output: Any = None
+    output_key: str | None = None
     error: Any = None
     steps: tuple[dict[str, Any], ...] = ()
     organization_id: UUID | None = None
@@ -89,14 +103,23 @@ async def write(session: AsyncSession, records: Sequence[Record], lease_seconds:
     ordered = sorted(records, key=lambda record: record.run_id)
     runs = [
         {"id": record.run_id, "token": record.token, "status": record.status, "due_at": record.due_at,
-         "signals": record.signals, "output": record.output, "error": record.error}
+         "signals": record.signals, "output": record.output, "output_key": record.output_key,
+         "error": record.error}
         for record in ordered
     ]  # fmt: skip
     steps = [{"run_id": record.run_id, **step} for record in ordered for step in record.steps]
-    given = {"runs": _dump(runs), "steps": _dump(steps), "seconds": lease_seconds}
-    rows = list(await session.execute(_WRITE, given))
+    large = [{name: step[name] for name in ("run_id", "key", "output")} for step in steps if _is_aside(step)]
+    inline = [{**step, "output": None} if _is_aside(step) else step for step in steps] if large else steps
+    given = {"runs": _dump(runs), "steps": _dump(inline), "seconds": lease_seconds}
+    if large:
+        given["large"] = _dump(large)
+    rows = list(await session.execute(_WRITE_ASIDE if large else _WRITE, given))
     waiting = [(UUID(row.parent), row.parent_step) for row in rows if row.ends_a_child]
     return Written({row.id for row in rows}, waiting)
+
+
+def _is_aside(step: dict[str, Any]) -> bool:
+    return step.get("aside") is not None and step["output"] is not None
 
 
 def _dump(value: Any) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.storage import family, news
+from services.workflows.storage import asides, family, news
 from services.workflows.storage.tables import run, run_start, run_step
 
 UNFINISHED = ("queued", "running", "waiting")
@@ -23,11 +23,11 @@ _SUMMARY = [
 ]  # fmt: skip
 _MANY = """
     SELECT id, organization_id, workflow_id, version, status, trigger, input, output, error, dry_run, cause, trace_id,
-           created_at, started_at, finished_at
+           created_at, started_at, finished_at, output_key
       FROM run WHERE organization_id = ANY($1::uuid[]) AND id = ANY($2::uuid[])
 """
 _STEPS_OF_MANY = """
-    SELECT run_id, key, type, status, attempts, started_at, finished_at, input, output, error
+    SELECT run_id, key, type, status, attempts, started_at, finished_at, input, output, error, aside
       FROM run_step WHERE run_id = ANY($1::uuid[])
 """
 _CANCELLED = {
@@ -101,7 +101,9 @@ async def get_many(
     """Those of these runs that are the organisations', and their stored steps, by asyncpg's own connection."""
     rows = await connection.fetch(_MANY, list(organization_ids), list(run_ids))
     steps = await connection.fetch(_STEPS_OF_MANY, [row["id"] for row in rows]) if rows else ()
-    return [dict(row) for row in rows], [dict(step) for step in steps]
+    found, stored = [dict(row) for row in rows], [dict(step) for step in steps]
+    await asides.fill(connection, found, stored)
+    return found, stored
 
 
 async def page(
