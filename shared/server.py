@@ -30,6 +30,7 @@ class _Joined:
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._parts: list[bytes] = []
+        self._size = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -38,13 +39,18 @@ class _Joined:
         if not self._parts:
             asyncio.get_running_loop().call_soon(self._flush)
         self._parts.append(data)
+        self._size += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        size: int = self._transport.get_write_buffer_size()
+        return size + self._size
 
     def close(self) -> None:
         self._flush()
         self._transport.close()
 
     def _flush(self) -> None:
-        parts, self._parts = self._parts, []
+        parts, self._parts, self._size = self._parts, [], 0
         if parts:
             self._transport.write(b"".join(parts))
 
@@ -144,6 +150,7 @@ def build_server(app: Any, config: settings.Settings) -> uvicorn.Server:
         uvicorn.Config(
             app,
             http=_Protocol,
+            ws=getattr(app.state, "socket_protocol", "auto"),
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -8,6 +8,7 @@ from services.events.internal_routes import events as internal_events
 from services.events.internal_routes import people
 from services.events.internal_routes.messages import HANDLERS
 from services.events.routes import decisions, events, exports, ingest, jobs, live, patterns, stats, suggestions, uploads
+from services.events.routes.frames import LiveProtocol
 from services.events.routes.quick import QuickIngest
 from services.events.settings import Settings
 from services.events.storage.tables import inbox_message
@@ -20,6 +21,7 @@ def create_app(settings: Settings) -> FastAPI:
     modules = (ingest, uploads, jobs, decisions, exports, events, patterns, suggestions, stats, live)
     routers = [module.routes for module in modules]
     app = webapp.public_app("events", routers, settings, lifespan=lifespan, body_limits=BODY_LIMITS)
+    app.state.socket_protocol = LiveProtocol
     app.user_middleware.append(Middleware(QuickIngest, owner=app))
     return app
 

@@ -4,6 +4,7 @@ A reader that joins first catches up by itself from its own position, and joins 
 """
 
 import asyncio
+import struct
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,6 +24,7 @@ from shared.testing import faults
 LIMIT = 500
 MAX_GAP = 20_000
 RETRY_SECONDS = 0.003
+_TEXT = 0x81
 
 Read = Callable[[AsyncSession, Iterable[UUID], log.Span, int], Awaitable[Sequence[Row[Any]]]]
 Render = Callable[[Row[Any]], dict[str, Any]]
@@ -127,7 +129,7 @@ class Feed:
                         client.cursors[self.channel] = position
         self._position = batch.upto
 
-    def _frame(self, row: Row[Any]) -> str:
+    def _frame(self, row: Row[Any]) -> bytes:
         message = {
             "type": "message", "channel": self.channel, "position": place(row).text(), "epoch": row.epoch,
             "data": self._render(row),
@@ -135,11 +137,15 @@ class Feed:
         return encode(message)
 
 
-def control(kind: str, channel: str, **more: Any) -> str:
+def control(kind: str, channel: str, **more: Any) -> bytes:
     """A frame that is no message."""
     return encode({"type": kind, "channel": channel, **more})
 
 
-def encode(value: dict[str, Any]) -> str:
-    """The text of a frame."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z).decode()
+def encode(value: dict[str, Any]) -> bytes:
+    """A whole WebSocket frame of text, as every socket gets it."""
+    text = orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z)
+    size = len(text)
+    if size < 126:
+        return bytes((_TEXT, size)) + text
+    return (struct.pack("!BBH", _TEXT, 126, size) if size < 1 << 16 else struct.pack("!BBQ", _TEXT, 127, size)) + text

@@ -62,11 +62,15 @@ class Hub:
 
     def check_room(self, organization_id: UUID) -> None:
         """Raises TooManyRequests when the process or the organisation has enough sockets."""
-        if self._count >= self._capacity or len(self._clients.get(organization_id, ())) >= self._capacity_each:
+        if self._count >= self._capacity or self.connected(organization_id) >= self._capacity_each:
             raise errors.TooManyRequests(
                 "too-many-sockets", "There are too many live connections; try again later.",
                 headers={"Retry-After": "5"},
             )  # fmt: skip
+
+    def connected(self, organization_id: UUID) -> int:
+        """How many sockets an organisation has."""
+        return len(self._clients.get(organization_id, ()))
 
     def add(self, client: Client) -> None:
         """Takes a socket in."""

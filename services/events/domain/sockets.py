@@ -1,7 +1,6 @@
-"""One live reader: what waits to be sent to it, and why it must go."""
+"""One live reader: what it has seen, where its frames go, and why it must leave."""
 
-import asyncio
-from collections import deque
+from typing import Protocol
 from uuid import UUID
 
 from services.events.domain.positions import Position
@@ -14,63 +13,47 @@ FLOOD = 1008
 TOO_SLOW = 1013
 
 
+class Outlet(Protocol):
+    """A socket as the server holds it."""
+
+    def put(self, frame: bytes) -> int:
+        """Sends a whole frame without waiting; how many bytes wait to be sent."""
+
+    async def ready(self) -> None:
+        """Returns when most of them have left."""
+
+    def finish(self, code: int, reason: str) -> None:
+        """Closes the socket, and says why."""
+
+
 class Client:
-    """A socket's queue; whoever offers never waits, and a reader that lets a mebibyte pile up is cut."""
+    """A socket; whoever offers never waits, and a reader that lets a mebibyte pile up is cut."""
 
-    __slots__ = ("_drained", "_pending", "_size", "_woken", "cursors", "ended", "finished", "principal", "token")
+    __slots__ = ("_outlet", "cursors", "ended", "principal", "token")
 
-    def __init__(self, principal: Principal, token: str) -> None:
+    def __init__(self, principal: Principal, token: str, outlet: Outlet) -> None:
         self.principal = principal
         self.token = token
         self.cursors: dict[str, Position] = {}
         self.ended: tuple[int, str] | None = None
-        self._pending: deque[str] = deque()
-        self._size = 0
-        self._woken = asyncio.Event()
-        self._drained = asyncio.Event()
-        self.finished = asyncio.Event()
+        self._outlet = outlet
 
     @property
     def organization_id(self) -> UUID:
         """The one organisation whose facts it may hear."""
         return self.principal.organization_id
 
-    def offer(self, frame: str) -> None:
-        """Queues a frame, or cuts the reader."""
-        if self.ended is not None:
-            return
-        self._size += len(frame)
-        if self._size > MAX_PENDING:
+    def offer(self, frame: bytes) -> None:
+        """Sends a frame, or cuts the reader."""
+        if self.ended is None and self._outlet.put(frame) > MAX_PENDING:
             self.end(TOO_SLOW, "reading too slowly")
-            return
-        self._pending.append(frame)
-        self._woken.set()
 
     def end(self, code: int, reason: str) -> None:
         """The socket must close; the first reason counts."""
         if self.ended is None:
             self.ended = (code, reason)
-        self._woken.set()
-        self._drained.set()
-        self.finished.set()
-
-    async def take(self) -> str | None:
-        """The next frame, when there is one; None when the socket must close."""
-        while not self._pending:
-            if self.ended is not None:
-                return None
-            self._woken.clear()
-            await self._woken.wait()
-        return self._pending.popleft()
-
-    def sent(self, frame: str) -> None:
-        """Makes room again."""
-        self._size -= len(frame)
-        if self._size < MAX_PENDING // 4:
-            self._drained.set()
+            self._outlet.finish(code, reason)
 
     async def drained(self) -> None:
         """Waits until most of what was offered is sent."""
-        while self._size >= MAX_PENDING // 4 and self.ended is None:
-            self._drained.clear()
-            await self._drained.wait()
+        await self._outlet.ready()

@@ -1,16 +1,16 @@
 """WebSocket /live: authenticated before the upgrade, then whatever the caller may hear."""
 
 import asyncio
-import contextlib
 from collections import deque
 from typing import Annotated, Any, Literal
 
-from fastapi import WebSocket, WebSocketDisconnect
+from fastapi import WebSocket
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.events.domain.feeds import encode
 from services.events.domain.live import Hub
 from services.events.domain.sockets import EXPIRED, FLOOD, REFUSED, Client
+from services.events.routes.frames import OUTLET
 from shared import deps, errors, webapp
 from shared.service import Service
 
@@ -58,10 +58,12 @@ async def live(websocket: WebSocket) -> None:
         return
     offered = websocket.scope.get("subprotocols") or ()
     await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
+    websocket.scope["extensions"][OUTLET].slim()
     hub.add(client)
     try:
-        await _serve(websocket, service, hub, client)
+        await _read(websocket, service, hub, client)
     finally:
+        client.end(1000, "gone")
         hub.remove(client)
 
 
@@ -75,7 +77,7 @@ async def _admit(websocket: WebSocket, service: Service, hub: Hub) -> Client:
     if not principal.may("live:read"):
         raise errors.Forbidden("forbidden", "This needs the permission live:read.")
     hub.check_room(principal.organization_id)
-    return Client(principal, token)
+    return Client(principal, token, websocket.scope["extensions"][OUTLET])
 
 
 def _token(websocket: WebSocket) -> str:
@@ -87,30 +89,6 @@ def _token(websocket: WebSocket) -> str:
             found: str = offered.removeprefix(_BEARER)
             return found
     raise errors.Unauthorized("invalid-token", "Send the token as `Authorization` or as subprotocol `bearer.<token>`.")
-
-
-async def _serve(websocket: WebSocket, service: Service, hub: Hub, client: Client) -> None:
-    writing = asyncio.create_task(_write(websocket, client))
-    reading = asyncio.create_task(_read(websocket, service, hub, client))
-    ending = asyncio.create_task(client.finished.wait())
-    try:
-        await asyncio.wait({writing, reading, ending}, return_when=asyncio.FIRST_COMPLETED)
-        if client.ended is not None:
-            with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
-                await asyncio.wait_for(websocket.close(*client.ended), 1)
-    finally:
-        client.end(1000, "gone")
-        for task in (writing, reading, ending):
-            task.cancel()
-        await asyncio.gather(writing, reading, ending, return_exceptions=True)
-
-
-async def _write(websocket: WebSocket, client: Client) -> None:
-    """Sends what is queued; ends when the socket must close."""
-    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-        while (frame := await client.take()) is not None:
-            await websocket.send_text(frame)
-            client.sent(frame)
 
 
 async def _read(websocket: WebSocket, service: Service, hub: Hub, client: Client) -> None:
