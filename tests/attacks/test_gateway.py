@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import gateway, ports
-from infra.local.home import Home
+from infra.local.home import ROOT, Home
 from infra.local.program import start, stop
 from tests.attacks.upstream import Upstream, exchange, request, status
 
@@ -109,6 +109,16 @@ async def test_b88_inner_header_from_outside(
 ) -> None:
     assert status(await exchange(service_gateway, request("GET", PUBLIC, [f"{header}: forged"]))) == 200
     assert header.lower() not in upstream.headers()
+
+
+@pytest.mark.parametrize("header", ["X-Feature-Flags", "X-Floyo-Flags"])
+async def test_b94_a_flag_is_nobodys_to_set(
+    service_gateway: int, upstream: Upstream, hits: list[bytes], header: str
+) -> None:
+    assert status(await exchange(service_gateway, request("GET", PUBLIC, [f"{header}: ingest-fast=true"]))) == 200
+    assert header.lower() not in upstream.headers()
+    sources = (ROOT / "shared" / "flags.py", *(ROOT / "services").rglob("*.py"))
+    assert not [path for path in sources if header.lower() in path.read_text().lower()], "nobody would read it either"
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-Ip", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"])
