@@ -13,7 +13,7 @@ import jwt
 import orjson
 from cryptography.exceptions import InvalidSignature
 
-from shared import crypto, errors, ids, log
+from shared import crypto, errors, log
 from shared.policy import PERMISSIONS, ROLES, Role, granted
 
 ALGORITHM = "EdDSA"
@@ -26,6 +26,7 @@ KEYS_MAX_AGE = 60.0
 KEYS_MIN_AGE = 2.0
 POLL_SECONDS = 2.0
 FEED_SILENT_SECONDS = 30.0
+USE_SECONDS = 20.0
 CLOCK_LEEWAY = 5
 FAR = 1e11
 UNREADABLE = (
@@ -74,6 +75,9 @@ class IdentitySource(Protocol):
     async def revocations(self, after: int) -> dict[str, Any]:
         """{items: [{position, kind, id, at, role}], next} after a position; a negative one: all that still matters."""
 
+    async def note_use(self, keys: set[UUID]) -> None:
+        """Takes note of API keys that were used just now."""
+
 
 class Verifier:
     """Turns bearer tokens into principals; remembers what it verified until expiry or revocation."""
@@ -87,7 +91,8 @@ class Verifier:
         self._revoked: dict[tuple[str, str], float] = {}
         self._roles: dict[str, tuple[float, Role]] = {}
         self._position = -1
-        self.feed_seen_at = time.monotonic()
+        self._used: set[UUID] = set()
+        self._told_at = self.feed_seen_at = time.monotonic()
 
     @property
     def feed_silent(self) -> bool:
@@ -101,13 +106,13 @@ class Verifier:
         known = self._cache.get(token)
         if known is not None and known.expires_at > time.time() and not self._is_revoked(known):
             self._cache.move_to_end(token)
-            return self._with_present_role(known)
+            return self._admitted(known)
         self._cache.pop(token, None)
         fresh = await (self._from_key(token) if token.startswith(KEY_PREFIX) else self._from_token(token))
         if self._is_revoked(fresh):
             raise _invalid()
         self._remember(token, fresh)
-        return self._with_present_role(fresh)
+        return self._admitted(fresh)
 
     async def follow(self) -> None:
         """Polls the revocation feed for ever; a loop of every process that verifies."""
@@ -125,6 +130,9 @@ class Verifier:
             self._apply(item["kind"], item["id"], float(item["at"]), item.get("role"))
         self._position = int(answer["next"])
         self.feed_seen_at = time.monotonic()
+        if self._used and self.feed_seen_at - self._told_at > USE_SECONDS:
+            used, self._used, self._told_at = self._used, set(), self.feed_seen_at
+            await self._source.note_use(used)
 
     def _apply(self, kind: str, subject: str, at: float, role: Role | None) -> None:
         if role is not None:
@@ -132,8 +140,10 @@ class Verifier:
         else:
             self._revoked[(kind, subject)] = at
 
-    def _with_present_role(self, principal: Principal) -> Principal:
+    def _admitted(self, principal: Principal) -> Principal:
         """The principal with the role that was given since the token was issued."""
+        if principal.key_id is not None:
+            self._used.add(principal.key_id)
         if not self._roles:
             return principal
         at, role = self._roles.get(f"{principal.organization_id}:{principal.user_id}", (float("-inf"), None))
@@ -248,8 +258,3 @@ def _principal(claims: dict[str, Any], issuer: str) -> Principal:
 
 def _invalid() -> errors.Unauthorized:
     return errors.Unauthorized("invalid-token", "The token is missing, expired, revoked or not ours.")
-
-
-def new_token_id() -> str:
-    """A fresh `jti`."""
-    return str(ids.new())

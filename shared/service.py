@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -119,6 +120,10 @@ class SiblingIdentity:
             "auth", "GET", "/internal/revocations", query={"after": str(after)}
         )
         return answer
+
+    async def note_use(self, keys: set[UUID]) -> None:
+        """Tells auth which API keys were used."""
+        await self._siblings.call("auth", "POST", "/internal/api-keys/uses", json={"ids": list(keys)})
 
 
 def build(name: str, settings: Settings) -> Service:

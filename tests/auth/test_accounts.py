@@ -81,6 +81,7 @@ async def test_changed_password_ends_other_sessions(join: Join, service_auth: Pr
 
 async def test_new_address_counts_once_its_letter_was_opened(join: Join, service_auth: Process) -> None:
     person = await join()
+    elsewhere = await Person(service_auth, person.email).login()
     new = f"New.{person.email}"
     assert await person.refused("PATCH", "/users/me", 422, json={"email": new}) == "invalid"
     shown = await person.ok("PATCH", "/users/me", json={"email": new, "current_password": PASSWORD, "name": "N"})
@@ -88,6 +89,9 @@ async def test_new_address_counts_once_its_letter_was_opened(join: Join, service
     await service_auth.deliver()
     await person.ok("POST", "/auth/verify-email", 204, json={"token": service_auth.mailbox.tokens(new)[-1]})
     assert (await person.ok("GET", "/users/me"))["email"] == new
+    await service_auth.service.verifier.poll()
+    await elsewhere.refused("GET", "/users/me", 401)
+    await person.ok("GET", "/users/me")
     await Person(service_auth, new.lower()).login()
 
 

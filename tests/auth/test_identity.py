@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -58,6 +59,22 @@ async def test_api_key_is_found_by_digest_until_it_is_deleted(join: Join, servic
     await service_auth.service.verifier.poll()
     await person.refused("GET", "/organizations", 401, **with_key)
     assert (await person.ok("GET", "/api-keys"))["items"] == []
+
+
+async def test_last_use_of_a_key_is_shown(join: Join, service_auth: Process) -> None:
+    person, verifier = await join(), service_auth.service.verifier
+    made, idle = [await person.ok("POST", "/api-keys", 201, json={"name": "k", "scopes": ["*"]}) for _ in range(2)]
+    for _ in range(3):
+        await person.ok("GET", "/organizations", headers={"Authorization": f"Bearer {made['key']}"})
+    verifier._told_at = float("-inf")  # it tells every twenty seconds
+    await verifier.poll()
+    used = {item["id"]: item["used_at"] for item in (await person.ok("GET", "/api-keys"))["items"]}
+    assert used[idle["id"]] is None
+    assert used[made["id"]] is not None
+    body = {"ids": [idle["id"], str(uuid4())]}
+    assert (await service_auth.as_sibling("events", "POST", "/internal/api-keys/uses", json=body)).status_code == 204
+    shown = await person.ok("GET", f"/api-keys/{idle['id']}")
+    assert shown["used_at"] is not None
 
 
 @pytest.mark.parametrize(

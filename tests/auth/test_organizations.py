@@ -96,6 +96,17 @@ async def test_ownership_is_transferred(join: Join, colleague: Colleague, servic
     await owner.refused("POST", f"/organizations/{owner.organization_id}/transfer", 403, json=body)
 
 
+async def test_ownership_is_transferred_once_however_many_try_at_once(join: Join, colleague: Colleague) -> None:
+    owner = await join()
+    heirs = [await colleague(owner, "member") for _ in range(4)]
+    path = f"/organizations/{owner.organization_id}"
+    bodies = [{"user_id": await heir.user_id()} for heir in heirs]
+    answers = await asyncio.gather(*(owner.call("POST", f"{path}/transfer", json=body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [204, 403, 403, 403]
+    members = (await heirs[0].ok("GET", f"{path}/members"))["items"]
+    assert sorted(member["role"] for member in members) == ["admin", "member", "member", "member", "owner"]
+
+
 async def test_deleted_organisation_is_gone_everywhere(join: Join, service_auth: Process) -> None:
     person = await join()
     made = await person.ok("POST", "/organizations", 201, json={"name": "Short-lived"})

@@ -22,6 +22,7 @@ class Source:
         self.keys: dict[str, dict[str, Any]] = {}
         self.revoked: list[dict[str, Any]] = []
         self.asked: list[str] = []
+        self.used: list[set[UUID]] = []
 
     async def jwks(self) -> dict[str, Any]:
         self.asked.append("jwks")
@@ -30,6 +31,9 @@ class Source:
     async def api_key(self, digest: str) -> dict[str, Any] | None:
         self.asked.append("api_key")
         return self.keys.get(digest)
+
+    async def note_use(self, keys: set[UUID]) -> None:
+        self.used.append(keys)
 
     async def revocations(self, after: int) -> dict[str, Any]:
         return {"items": self.revoked[max(after, 0) :], "next": len(self.revoked)}
@@ -122,6 +126,11 @@ async def test_api_key_is_looked_up_once(verifier: identity.Verifier, source: So
     for _ in range(3):
         principal = await verifier.verify(key)
     assert source.asked == ["api_key"]
+    await verifier.poll()
+    assert source.used == []  # uses are told of together, now and then, and never on the way of a request
+    verifier._told_at = float("-inf")
+    await verifier.poll()
+    assert source.used == [{principal.key_id}]
     assert principal.may("events:write")
     assert not principal.may("events:read")
 

@@ -25,7 +25,8 @@ CREATE TABLE public.api_key (
     scopes text[] NOT NULL,
     created_by text NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone
+    expires_at timestamp with time zone,
+    used_at timestamp with time zone
 );
 CREATE TABLE public.audit_entry (
     id uuid NOT NULL,
@@ -87,7 +88,8 @@ CREATE TABLE public.one_time_token (
     purpose text NOT NULL,
     email text NOT NULL,
     email_key text NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    session_id uuid
 );
 CREATE TABLE public.organization (
     id uuid NOT NULL,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.domain import apikeys, audit, letters, links, users
+from services.auth.domain import apikeys, audit, letters, links, sessions, users
 from services.auth.domain.context import Context
 from services.auth.domain.emails import Address
 from services.auth.storage import accounts as rows
@@ -84,7 +84,10 @@ async def resend_verification(context: Context, email: Address) -> None:
 
 
 async def verify(context: Context, token: str) -> None:
-    """Marks the address of a link as verified; the link of a change of address puts the new one in place."""
+    """Marks the address of a link as verified; the link of a change of address puts the new one in place.
+
+    With it every session ends but the one that asked for the change.
+    """
     async with context.database.system() as session:
         found = await links.take(session, token, "verify", "change")
         account = await rows.find(session, found.user_id, lock=True)
@@ -95,6 +98,8 @@ async def verify(context: Context, token: str) -> None:
             raise errors.Conflict("email-taken", "Another account uses the address by now.")
         await rows.update(session, account.id, verified_at=clock.now())
         await audit.note(session, account.id, "email.changed" if changes else "email.verified")
+        if changes:
+            await sessions.close(session, account.id, reason="email-changed", but=found.session_id)
 
 
 async def forgot_password(context: Context, email: Address) -> None:

@@ -1,5 +1,6 @@
 """API keys: shown once, kept as digests, belonging to an organisation rather than to who made them."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -60,6 +61,12 @@ async def delete(session: AsyncSession, principal: Principal, key_id: UUID) -> N
         raise errors.NotFound()
     await audit.record(session, principal.organization_id, principal.subject, "api_key.deleted", str(key_id))
     await revocations.revoke(session, "api_key", key_id)
+
+
+async def note_use(database: Database, keys: Collection[UUID]) -> None:
+    """Takes down that keys were used within the last seconds; unknown ones are nothing to note."""
+    async with database.system() as session:
+        await rows.note_use(session, sorted(keys), clock.now())
 
 
 async def look_up(database: Database, digest: str) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Auth as its own source of identity, without a detour over its internal port."""
 
 from typing import Any
+from uuid import UUID
 
 from services.auth.domain import apikeys, revocations
 from services.auth.domain.context import Context
@@ -23,3 +24,7 @@ class LocalIdentity:
     async def revocations(self, after: int) -> dict[str, Any]:
         """The feed after a position."""
         return await revocations.read(self._context.database, after)
+
+    async def note_use(self, keys: set[UUID]) -> None:
+        """Writes down which API keys were used."""
+        await apikeys.note_use(self._context.database, keys)

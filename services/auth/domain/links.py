@@ -14,7 +14,9 @@ from shared.database import Database
 LIFETIMES = {"verify": timedelta(days=1), "reset": timedelta(hours=1), "change": timedelta(days=1)}
 
 
-async def make(session: AsyncSession, purpose: str, user_id: UUID, address: Address) -> str:
+async def make(
+    session: AsyncSession, purpose: str, user_id: UUID, address: Address, *, session_id: UUID | None = None
+) -> str:
     """A fresh token for `verify`, `reset` or `change`; earlier ones of the same purpose stop working."""
     token = crypto.random_token()
     await onetime.insert(
@@ -25,6 +27,7 @@ async def make(session: AsyncSession, purpose: str, user_id: UUID, address: Addr
         email=address.text,
         email_key=address.key,
         expires_at=clock.now() + LIFETIMES[purpose],
+        session_id=session_id,
     )
     return token
 

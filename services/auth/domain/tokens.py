@@ -10,8 +10,8 @@ from uuid import UUID
 from services.auth.domain import signingkeys
 from services.auth.domain.signingkeys import SigningKey
 from services.auth.settings import Settings
-from shared import crypto
-from shared.identity import ACCESS_TYPE, AUDIENCE, new_token_id
+from shared import crypto, ids
+from shared.identity import ACCESS_TYPE, AUDIENCE
 from shared.testing import faults
 
 REFRESH_PREFIX = "frt_"
@@ -56,7 +56,7 @@ def mint(settings: Settings, signing: SigningKey, bearer: Bearer) -> str:
         "org": str(bearer.organization_id),
         "role": bearer.role,
         "sid": str(bearer.session_id),
-        "jti": new_token_id(),
+        "jti": str(ids.new()),
         "iat": math.floor(now * 1_000) / 1_000,
         "exp": int(now) + settings.access_seconds,
     }

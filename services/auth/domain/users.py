@@ -61,7 +61,7 @@ async def ask_change_of_address(context: Context, person: Person, email: Address
     """Writes to the new address; it counts once its owner has opened the link. The old address hears of it."""
     account = await confirm(context, person, password)
     async with context.database.system() as session:
-        token = await links.make(session, "change", account.id, email)
+        token = await links.make(session, "change", account.id, email, session_id=person.session_id)
         await letters.send(context, session, "change", email.text, path=f"/verify-email#token={token}")
         await letters.send(context, session, "changed", account.email, path="/login", what="the address, once verified")
 

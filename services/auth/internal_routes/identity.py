@@ -1,8 +1,10 @@
 """What siblings need to verify callers."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.auth.deps import ContextDep
 from services.auth.domain import apikeys, revocations
@@ -26,6 +28,20 @@ async def look_up_api_key(
 ) -> dict[str, Any]:
     """{"api_key": {id, organization_id, scopes, expires_at} or null}."""
     return {"api_key": await apikeys.look_up(context.database, digest)}
+
+
+class Uses(BaseModel):
+    """API keys by id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Annotated[list[UUID], Field(max_length=100_000)]
+
+
+@router.post("/api-keys/uses", status_code=204, dependencies=ANY_SIBLING)
+async def note_uses(body: Uses, context: ContextDep) -> None:
+    """Keys that were used just now."""
+    await apikeys.note_use(context.database, body.ids)
 
 
 @router.get("/revocations", dependencies=ANY_SIBLING)

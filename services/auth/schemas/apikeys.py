@@ -34,7 +34,7 @@ class CreatedApiKey(BaseModel):
 
 
 class ApiKey(BaseModel):
-    """A key without what it is."""
+    """A key without what it is; `used_at` is exact to half a minute."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -44,3 +44,4 @@ class ApiKey(BaseModel):
     created_by: str
     created_at: AwareDatetime
     expires_at: AwareDatetime | None
+    used_at: AwareDatetime | None

@@ -1,5 +1,7 @@
 """Rows of API keys; only digests are kept."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,12 @@ async def delete(session: AsyncSession, organization_id: UUID, key_id: UUID) -> 
     """False when the organisation has no such key."""
     statement = sa.delete(api_key).where(api_key.c.organization_id == organization_id, api_key.c.id == key_id)
     return (await session.execute(statement.returning(api_key.c.id))).first() is not None
+
+
+async def note_use(session: AsyncSession, keys: Sequence[UUID], at: datetime) -> None:
+    """The latest use of each; in the order of ids, so that processes which tell at once never wait for each other."""
+    found = sa.select(api_key.c.id).where(api_key.c.id.in_(keys)).order_by(api_key.c.id).with_for_update()
+    await session.execute(sa.update(api_key).where(api_key.c.id.in_(found)).values(used_at=at))
 
 
 async def find_by_digest(session: AsyncSession, digest: bytes) -> sa.Row[Any] | None:

@@ -93,6 +93,7 @@ api_key = sa.Table(
     sa.Column("created_by", sa.Text, nullable=False),
     _moment("created_at"),
     _moment("expires_at", nullable=True),
+    _moment("used_at", nullable=True),
     sa.Index(None, "organization_id", "id"),
 )
 
@@ -133,6 +134,7 @@ one_time_token = sa.Table(
     sa.Column("email", sa.Text, nullable=False),
     sa.Column("email_key", sa.Text, nullable=False),
     _moment("expires_at"),
+    sa.Column("session_id", sa.Uuid),
     sa.Index(None, "user_id", "purpose"),
 )
 
