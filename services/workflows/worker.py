@@ -1,6 +1,6 @@
 """The worker of the workflows service: wiring only."""
 
-from services.workflows.jobs import audience, erasure, runs
+from services.workflows.jobs import audience, erasure, retention, runs
 from services.workflows.storage.tables import outbox
 from shared.outbox import Relay
 from shared.worker import WorkerSettings
@@ -21,6 +21,7 @@ def create_worker() -> WorkerSettings:
             runs.purge,
             audience.follow,
             erasure.erase,
+            retention.retain,
             relay.relay,
         ),
         lifespan=runs.open_engine,
