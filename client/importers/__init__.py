@@ -49,5 +49,6 @@ def detect(path: Path) -> Kind:
     if shell.detect(path, beginning):
         return "shell"
     raise Unreadable(
-        f"{path} is no git repository, shell history, table with column names, XES log or export of ActivityWatch."
+        f"{path} is neither a git repository nor a shell history nor a table with column names nor an XES log "
+        "nor an export of ActivityWatch."
     )

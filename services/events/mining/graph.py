@@ -45,17 +45,29 @@ def directly_follows(cases: pl.Series, actions: pl.Series) -> pl.DataFrame:
     return pairs.group_by("source", "target").agg(pl.len().cast(pl.Int64).alias("count")).collect()
 
 
-class Numbers(dict[str, int]):
-    """Numbers strings in the order in which they first come."""
+class Numbers:
+    """Numbers strings in the order in which they first come, as polars does for categories."""
 
-    def __missing__(self, key: str) -> int:
-        """Gives the next number."""
-        self[key] = number = len(self)
-        return number
+    def __init__(self) -> None:
+        self._categories = pl.Categories.random()
+        self._type = pl.Categorical(self._categories)
+        # Polars forgets categories that no series is of.
+        self._held = pl.Series([], dtype=self._type)
+        self._size = 0
 
     def of(self, values: pl.Series) -> Ints:
         """The number of each string."""
-        return np.fromiter(map(self.__getitem__, values.to_list()), dtype=np.int64, count=len(values))
+        numbers: Ints = values.cast(self._type).to_physical().to_numpy().astype(np.int64)
+        self._size = max(self._size, int(numbers.max(initial=-1)) + 1)
+        return numbers
+
+    def names(self) -> list[str]:
+        """The strings by number."""
+        found: list[str] = self._categories.to_series().to_list()
+        return found
+
+    def __len__(self) -> int:
+        return self._size
 
 
 @dataclass
@@ -67,19 +79,30 @@ class Stream:
     last: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     counts: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
 
-    def add(self, cases: pl.Series, actions: pl.Series) -> None:
-        """Events in order of arrival, as strings."""
+    def add(self, cases: pl.Series, actions: pl.Series) -> tuple[Ints, Ints]:
+        """Events in order of arrival, as strings; the numbers of the cases and of the pairs that changed.
+
+        A pair's number is that of its first action × the number of rows of `counts`, plus that of its second.
+        """
         owners, numbers = self.cases.of(cases), self.actions.of(actions)
         self._make_room()
-        by_case = np.argsort(owners, kind="stable")
-        owners, numbers = owners[by_case], numbers[by_case]
+        if not len(owners):
+            return owners, numbers
         first = np.diff(owners, prepend=-1) != 0
-        before = np.where(first, self.last[owners], np.roll(numbers, 1))
+        if np.count_nonzero(first) > len(np.unique(owners[first])):
+            by_case = np.argsort(owners, kind="stable")
+            owners, numbers = owners[by_case], numbers[by_case]
+            first = np.diff(owners, prepend=-1) != 0
+        begin = np.flatnonzero(first)
+        before = np.roll(numbers, 1)
+        before[begin] = self.last[owners[begin]]
         known = before >= 0
         size = self.counts.shape[0]
-        self.counts += np.bincount(before[known] * size + numbers[known], minlength=size * size).reshape(size, size)
-        ends = np.append(np.flatnonzero(first)[1:], len(owners)) - 1
+        pairs, times = np.unique(before[known] * size + numbers[known], return_counts=True)
+        self.counts.reshape(-1)[pairs] += times
+        ends = np.append(begin[1:], len(owners)) - 1
         self.last[owners[ends]] = numbers[ends]
+        return owners[ends], pairs
 
     def _make_room(self) -> None:
         more = len(self.cases) - len(self.last)
@@ -91,7 +114,7 @@ class Stream:
 
     def edges(self) -> dict[tuple[str, str], int]:
         """How often each action came right after another."""
-        names = list(self.actions)
+        names = self.actions.names()
         return {(names[one], names[two]): int(self.counts[one, two]) for one, two in np.argwhere(self.counts).tolist()}
 
 

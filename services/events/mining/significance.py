@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -24,7 +25,7 @@ def binomial_tail(hits: Ints, trials: Ints, chances: Floats) -> Floats:
     result[zero] = 0.0
     if not len(test):
         return result
-    logs = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, int(trials.max()) + 1)))))
+    logs = _log_factorials(int(trials.max()).bit_length())
     n, k, p = trials[test], hits[test], chances[test]
     full = p >= 1.0
     p = np.where(full, 0.5, p)
@@ -37,6 +38,14 @@ def binomial_tail(hits: Ints, trials: Ints, chances: Floats) -> Floats:
         step += 1
     result[test] = np.where(full, 1.0, np.minimum(total, 1.0))
     return result
+
+
+@functools.lru_cache(maxsize=32)
+def _log_factorials(bits: int) -> Floats:
+    """ln(n!) for all n of so many bits."""
+    table: Floats = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, 1 << bits)))))
+    table.flags.writeable = False
+    return table
 
 
 def discoveries(p_values: Floats, hypotheses: float, level: float) -> Bools:
