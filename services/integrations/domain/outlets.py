@@ -3,12 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from aiobreaker.state import CircuitBreakerError
 from prometheus_client import Counter
 
+from services.integrations.domain import retries
+from services.integrations.domain.retries import Budget
 from shared import errors, log
 from shared.breaker import Breaker, State
 from shared.destinations import Ports, parse_url
@@ -32,6 +35,7 @@ class Outlets:
         self.egress = egress
         self._reset = reset
         self._breakers: OrderedDict[str, Breaker] = OrderedDict()
+        self._budgets: OrderedDict[tuple[str, int], Budget] = OrderedDict()
 
     def outlet(self, organization_id: UUID) -> "OrganizationOutlet":
         """The way out for one organisation; what it does to a target shuts nobody else out."""
@@ -48,6 +52,14 @@ class Outlets:
             if len(self._breakers) > _KEPT:
                 self._breakers.popitem(last=False)
         self._breakers.move_to_end(name)
+        return found
+
+    def budget(self, host: str, port: int) -> Budget:
+        """What a host may be asked again, whoever asks; the least recently used are forgotten."""
+        found = self._budgets.setdefault((host, port), Budget())
+        self._budgets.move_to_end((host, port))
+        if len(self._budgets) > _KEPT:
+            self._budgets.popitem(last=False)
         return found
 
     def figures(self) -> dict[str, int]:
@@ -83,11 +95,13 @@ class OrganizationOutlet:
         timeout: float,  # noqa: ASYNC109  # bounded and reported by the egress client
         limit: int,
     ) -> Response:
-        """As `Egress.request`; raises Unavailable `circuit-open` too."""
+        """As `Egress.request`, perhaps tried twice; raises Unavailable `circuit-open` too."""
         parsed = parse_url(url)
+        host, port = parsed.raw_host or "", parsed.port or 0
 
-        async def work() -> Response:
-            return await self._outlets.egress.request(
+        async def once(seconds: float) -> Response:
+            work = partial(
+                self._outlets.egress.request,
                 method,
                 url,
                 headers=headers,
@@ -95,11 +109,14 @@ class OrganizationOutlet:
                 body=body,
                 ports=ports,
                 hosts=hosts,
-                timeout=timeout,
+                timeout=seconds,
                 limit=limit,
             )
+            return await self._guarded(host, port, timeout, work)
 
-        return await self._guarded(parsed.raw_host or "", parsed.port or 0, timeout, work)
+        if not retries.is_repeatable(method, headers):
+            return await once(timeout)
+        return await retries.request(once, self._outlets.budget(host, port), timeout)
 
     async def connect(
         self,
