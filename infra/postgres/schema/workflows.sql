@@ -129,6 +129,14 @@ ALTER TABLE public.outbox ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.pacing (
+    workflow_id uuid NOT NULL,
+    key text NOT NULL,
+    organization_id uuid NOT NULL,
+    starts timestamp with time zone[] NOT NULL,
+    run_id uuid,
+    until timestamp with time zone NOT NULL
+);
 CREATE TABLE public.run (
     id uuid NOT NULL,
     organization_id uuid NOT NULL,
@@ -246,6 +254,8 @@ ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT pk_inbox PRIMARY KEY (id);
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT pk_outbox PRIMARY KEY ("position");
+ALTER TABLE ONLY public.pacing
+    ADD CONSTRAINT pk_pacing PRIMARY KEY (workflow_id, key);
 ALTER TABLE ONLY public.run
     ADD CONSTRAINT pk_run PRIMARY KEY (id);
 ALTER TABLE ONLY public.run_start
@@ -271,6 +281,7 @@ CREATE INDEX ix_firing_fired_at ON public.firing USING btree (fired_at);
 CREATE INDEX ix_idempotency_key_created_at ON public.idempotency_key USING btree (created_at);
 CREATE INDEX ix_inbox_received_at ON public.inbox USING btree (received_at);
 CREATE INDEX ix_outbox_undelivered ON public.outbox USING btree (recipient, key, "position") WHERE (delivered_at IS NULL);
+CREATE INDEX ix_pacing_until ON public.pacing USING btree (until);
 CREATE INDEX ix_run_concurrency ON ONLY public.run USING btree (workflow_id, concurrency_key, id) WHERE ((concurrency_key IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX ix_run_due ON ONLY public.run USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX ix_run_due_fairly ON ONLY public.run USING btree (organization_id, due_at) WHERE (due_at IS NOT NULL);
@@ -292,6 +303,7 @@ ALTER TABLE public.audience ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.erasure ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.firing ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.idempotency_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.pacing ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.run_start ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.run_step ENABLE ROW LEVEL SECURITY;
@@ -302,6 +314,7 @@ CREATE POLICY system ON public.audience TO workflows_system USING (true) WITH CH
 CREATE POLICY system ON public.erasure TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.firing TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.idempotency_key TO workflows_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.pacing TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.run TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.run_start TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.run_step TO workflows_system USING (true) WITH CHECK (true);
@@ -315,6 +328,7 @@ CREATE POLICY tenant ON public.audience TO workflows_api USING ((organization_id
 CREATE POLICY tenant ON public.erasure TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.firing TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.idempotency_key TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
+CREATE POLICY tenant ON public.pacing TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.run TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.run_start TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.run_step TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
@@ -348,6 +362,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_key TO workflows_s
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbox TO workflows_system;
 GRANT SELECT,INSERT ON TABLE public.outbox TO workflows_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.outbox TO workflows_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pacing TO workflows_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pacing TO workflows_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.run TO workflows_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.run TO workflows_system;
 GRANT SELECT ON TABLE public.run_partition TO workflows_system;

@@ -112,6 +112,26 @@ class Concurrency(Strict):
     on_limit: Literal["queue", "skip", "cancel_running"] = "queue"
 
 
+class Throttle(Strict):
+    """At most `limit` starts with the same key in any `per`; further ones begin later, in order, or are left out."""
+
+    key: Condition | None = None
+    limit: int = Field(default=1, ge=1, le=1_000)
+    per: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=31))]
+    on_limit: Literal["queue", "skip"] = "queue"
+
+
+class Debounce(Strict):
+    """Starts with the same key that follow each other within `quiet` become one, from the last of them.
+
+    It begins once nothing has come for so long, or `at_most` after the first.
+    """
+
+    key: Condition | None = None
+    quiet: Annotated[Duration, Field(le=timedelta(days=1))]
+    at_most: Annotated[Duration, Field(le=timedelta(days=7))] | None = None
+
+
 class Retry(Strict):
     """When a failed attempt is repeated: `attempts` counts the first one too."""
 
@@ -153,5 +173,7 @@ class Definition(Strict):
     description: Annotated[str, Field(max_length=2_000)] | None = None
     trigger: Trigger
     concurrency: Concurrency | None = None
+    throttle: Throttle | None = None
+    debounce: Debounce | None = None
     timeout: Duration | None = None
     steps: list[StepDefinition] = Field(min_length=1, max_length=MOST_STEPS)

@@ -53,7 +53,6 @@ class Plan:
 
     definition: Definition
     root: Scope
-    concurrency_key: conditions.Condition | None
 
 
 @dataclass(slots=True)
@@ -195,12 +194,19 @@ def build(definition: Definition, catalog: Mapping[str, Step]) -> Plan:
     compiler = Compiler(catalog)
     root = compiler.scope(definition.steps, "/steps", ROOTS)
     _check_trigger(definition, compiler.condition)
-    key = definition.concurrency.key if definition.concurrency else None
-    concurrency_key = compiler.condition(key, ROOTS - {"steps"}, "/concurrency/key")
+    _check_limits(definition, compiler)
     if compiler.faults:
         first = compiler.faults[0]
         raise errors.Invalid("invalid-workflow", f"{first.pointer}: {first.detail}", errors=compiler.faults[:100])
-    return Plan(definition, root, concurrency_key)
+    return Plan(definition, root)
+
+
+def _check_limits(definition: Definition, compiler: Compiler) -> None:
+    for name in ("concurrency", "throttle", "debounce"):
+        limit = getattr(definition, name)
+        compiler.condition(limit and limit.key, ROOTS - {"steps"}, f"/{name}/key")
+    if definition.throttle is not None and definition.debounce is not None:
+        compiler.fault("/debounce", "a workflow has a throttle or a debounce, not both")
 
 
 def _check_trigger(definition: Definition, condition: Callable[[str | None, frozenset[str], str], Any]) -> None:

@@ -1,16 +1,16 @@
 """Runs from outside: started within their limits, cancelled for good, retried from where they failed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.domain import causes, conditions, plans, reading
+from services.workflows.domain import causes, pacing, plans, reading
 from services.workflows.domain.definition import Concurrency, Definition
-from services.workflows.domain.names import ROOTS
+from services.workflows.domain.pacing import Pace
 from services.workflows.storage import limits, news, runs, workflows
 from shared import clock, errors, ids, tracing
 
@@ -44,7 +44,10 @@ class Started:
 
 
 async def start(session: AsyncSession, what: Start) -> Started:
-    """Store a run that is due now, or held back by its concurrency limit; the same start key starts it once."""
+    """Store a run that is due now, or later if its workflow's limits say so; the same start key starts it once.
+
+    A dry run takes no part in limits: it may neither use them up nor cancel what is real.
+    """
     if what.depth > causes.DEEPEST:
         raise errors.Invalid("limit-exceeded", f"workflows start each other at most {causes.DEEPEST} deep")
     if what.start_key is not None:
@@ -52,19 +55,30 @@ async def start(session: AsyncSession, what: Start) -> Started:
         begun = await runs.take_key(session, what.organization_id, what.start_key, what.run_id)
         if begun != what.run_id:
             return Started(begun, "queued")
-    held, key = False, None
-    limit = what.definition.concurrency
-    if limit is not None:
-        key = _concurrency_key(limit, what)
-        verdict = await _admit(session, limit, key, what)
-        if verdict == "skipped":
-            if what.start_key is not None:
-                await runs.leave_key(session, what.organization_id, what.start_key)
-            return Started(what.run_id, "skipped")
-        held = verdict == "held"
-    most = limit.limit if limit else None
-    await runs.insert(session, {**_row(what), "concurrency_key": key, "concurrency_limit": most, "held": held})
-    return Started(what.run_id, "queued")
+    pace = Pace() if what.dry_run else await _limit(session, what)
+    if pace.skipped:
+        if what.start_key is not None:
+            await runs.leave_key(session, what.organization_id, what.start_key)
+        return Started(what.run_id, "skipped")
+    if pace.run_id is None:
+        await runs.insert(session, {**_row(what), **pace.columns}, seconds=pace.seconds)
+    return Started(pace.run_id or what.run_id, "queued")
+
+
+async def _limit(session: AsyncSession, what: Start) -> Pace:
+    """What the limits of its workflow make of a start."""
+    names = {"trigger": what.trigger, "event": what.event, "input": what.given, "run": {"id": str(what.run_id)}}
+    definition, row, pace = what.definition, _row(what), Pace()
+    if definition.debounce is not None and what.start_key is None:  # whoever has a key waits for a run of its own
+        pace = await pacing.debounce(session, definition.debounce, row, names)
+    elif definition.throttle is not None:
+        pace = await pacing.throttle(session, definition.throttle, row, names)
+    if definition.concurrency is None or pace.skipped or pace.run_id is not None:
+        return pace
+    key = pacing.key_of(definition.concurrency.key, names)
+    verdict = await _admit(session, definition.concurrency, key, what)
+    columns = {"concurrency_key": key, "concurrency_limit": definition.concurrency.limit, "held": verdict == "held"}
+    return replace(pace, skipped=verdict == "skipped", columns=columns)
 
 
 async def refuse(session: AsyncSession, what: Start, kind: str, detail: str) -> None:
@@ -119,7 +133,7 @@ async def start_by_hand(
         ),
     )
     if started.status == "skipped":
-        raise errors.Conflict("concurrency-limit", "As many runs as the workflow allows are under way.")
+        raise errors.Conflict("concurrency-limit", "As many runs as the workflow allows are under way or began lately.")
     return started
 
 
@@ -200,17 +214,6 @@ async def _check_active(session: AsyncSession, organization_id: UUID, workflow_i
         raise errors.NotFound
     if not found.active:
         raise errors.Conflict("workflow-inactive", "The workflow is deactivated; activate it first.")
-
-
-def _concurrency_key(limit: Concurrency, what: Start) -> str:
-    """The text that runs are counted by; runs whose key has no answer share the empty one."""
-    if limit.key is None:
-        return ""
-    names = {"trigger": what.trigger, "event": what.event, "input": what.given, "run": {"id": str(what.run_id)}}
-    try:
-        return str(conditions.compile_condition(limit.key, ROOTS - {"steps"}).value(names))[:200]
-    except (conditions.Unanswered, conditions.Refused):
-        return ""
 
 
 async def _admit(session: AsyncSession, limit: Concurrency, key: str, what: Start) -> str:

@@ -62,7 +62,7 @@ async def purge(database: Database) -> None:
     """Forget firings, idempotency keys and inbox entries that nothing can repeat any more."""
     now = clock.now()
     async with database.system() as session:
-        await old.purge(session, firings=now - KEEP_FIRINGS, keys=now - KEEP_KEYS)
+        await old.purge(session, firings=now - KEEP_FIRINGS, keys=now - KEEP_KEYS, paces=now)
 
 
 async def _fire(session: AsyncSession, trigger: Any, now: datetime) -> int:

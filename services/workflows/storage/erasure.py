@@ -35,7 +35,7 @@ _REST = """
     DELETE FROM {table} WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM {table} WHERE organization_id = :organization_id LIMIT :batch))
 """
-_TABLES = ("run_start", "trigger", "workflow_version", "workflow", "idempotency_key", "audience")
+_TABLES = ("run_start", "pacing", "trigger", "workflow_version", "workflow", "idempotency_key", "audience")
 _STATEMENTS = [text(item) for item in (_RUNS, _APPROVALS, _FIRINGS, *(_REST.format(table=name) for name in _TABLES))]
 # Whoever decided keeps a place of their own, without a name.
 _DECISIONS = text(

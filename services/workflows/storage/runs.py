@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.storage import asides, family, news
+from services.workflows.storage import asides, family, news, pacing
 from services.workflows.storage.tables import run, run_start, run_step
 
 UNFINISHED = ("queued", "running", "waiting")
@@ -66,10 +66,12 @@ _REQUEUE = [
 ]
 
 
-async def insert(session: AsyncSession, values: dict[str, Any]) -> None:
-    """Store a new run, due now unless `values` say otherwise."""
-    usual = {"status": "queued", "due_at": sa.null() if values.get("held") else sa.func.clock_timestamp()}
-    await session.execute(sa.insert(run).values({**usual, **values}))
+async def insert(session: AsyncSession, values: dict[str, Any], *, seconds: float = 0) -> None:
+    """Store a new run, due in so many seconds unless `values` say otherwise."""
+    moment = pacing.after(seconds) if seconds else sa.func.clock_timestamp()
+    usual = {"status": "queued", "due_at": sa.null() if values.get("held") else moment}
+    later = {"not_before": moment} if seconds else {}
+    await session.execute(sa.insert(run).values({**usual, **later, **values}))
 
 
 async def take_key(session: AsyncSession, organization_id: UUID, key: str, run_id: UUID) -> UUID:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.database import metadata as build_metadata
 from shared.idempotency import idempotency_table
@@ -188,6 +188,17 @@ approval_decision = sa.Table(
     sa.Column("comment", sa.Text),
     _moment("decided_at", nullable=False),
     sa.Column("answers", JSONB),
+)
+
+pacing = sa.Table(
+    "pacing",
+    metadata,
+    sa.Column("workflow_id", sa.Uuid, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("starts", ARRAY(sa.DateTime(timezone=True)), nullable=False),
+    sa.Column("run_id", sa.Uuid),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False, index=True),
 )
 
 audience = sa.Table("audience", metadata, sa.Column("organization_id", sa.Uuid, primary_key=True))
