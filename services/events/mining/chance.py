@@ -102,15 +102,35 @@ def expectation(model: Chance, occurrences: Ints, candidates: Ints) -> tuple[Int
     return trials.astype(np.int64), expected / np.maximum(trials, 1.0)
 
 
-def p_values(model: Chance, occurrences: Ints, groups: list[Ints], candidates: Ints) -> tuple[Floats, Floats]:
-    """For each group of grown occurrences (n, k + 1) the tail probability, and how many chance would give."""
+@dataclass(frozen=True)
+class Trial:
+    """Grown occurrences against chance, one entry a group: hits of trials, each with a mean chance, and how many of all
+    the occurrences chance would give."""
+
+    hits: Ints
+    trials: Ints
+    chances: Floats
+    expected: Floats
+
+
+def trial(model: Chance, occurrences: Ints, groups: list[Ints], candidates: Ints) -> Trial:
+    """What is to be judged of groups of grown occurrences (n, k + 1), each by another of the candidates."""
     blocks = model.sessions.blocks
     within = occurrences[blocks[occurrences[:, 0]] == blocks[occurrences[:, -1]]]
     trials, chances = expectation(model, within, candidates)
     hits = np.array([np.count_nonzero(blocks[group[:, 0]] == blocks[group[:, -1]]) for group in groups], dtype=np.int64)
-    tails = binomial_tail(np.minimum(hits, trials), trials, chances)
     scale = np.array([len(group) for group in groups]) / np.maximum(hits, 1)
-    return tails, trials * chances * scale
+    return Trial(np.minimum(hits, trials), trials, chances, trials * chances * scale)
+
+
+def tails(tried: list[Trial]) -> Floats:
+    """The tail probability of every group, trial after trial; judged together, for a call costs more than a group."""
+    if not tried:
+        return np.zeros(0, dtype=np.float64)
+    hits, trials, chances = (
+        np.concatenate([getattr(one, name) for one in tried]) for name in ("hits", "trials", "chances")
+    )
+    return binomial_tail(hits, trials, chances)
 
 
 def _rows(counted: Census, blocks: Ints) -> tuple[Ints, Ints]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.events.mining.activity import Bools, Floats, Ints
-from services.events.mining.chance import Chance, census, chance, p_values
+from services.events.mining.chance import Chance, Trial, census, chance, tails, trial
 from services.events.mining.options import DEFAULT, Options
 from services.events.mining.pairs import View, match, view
 from services.events.mining.screening import around, screen
@@ -69,7 +69,7 @@ def through(lens: Lens, level: float) -> list[Found]:
     known = {found.tokens for found in pairs}
     result = list(pairs)
     for length in range(3, lens.options.max_length + 1):
-        tested = [grown for prefix in frontier for grown in _grow(lens, prefix)]
+        tested = _judge(lens.model, [(prefix, _grow(lens, prefix)) for prefix in frontier])
         p_values = np.array([found.p_value for found in tested])
         likely = np.array([found.tokens[-2:] in known for found in tested], dtype=np.bool_)
         links = sum(prefix.tokens[-1] == first for prefix in frontier for first, _ in known)
@@ -120,11 +120,12 @@ def _pairs(lens: Lens) -> tuple[list[Found], Ints, Ints]:
     by_start = np.argsort(tokens, kind="stable").astype(np.int64)
     bounds = np.searchsorted(tokens[by_start], np.arange(alphabet + 1))
     first = np.array([int(tokens[group[0, 0]]) for group in groups], dtype=np.int64)
-    found: list[Found] = []
+    grown: list[tuple[Found, list[Ints]]] = []
     for token in np.unique(first).tolist():
         occurrences = by_start[bounds[token] : bounds[token + 1]].reshape(-1, 1)
         alone = Found((token,), occurrences, len(occurrences), 0.0, 0.0, lens.seen.window)
-        found += _test(lens.model, alone, [groups[place] for place in np.flatnonzero(first == token)])
+        grown.append((alone, [groups[place] for place in np.flatnonzero(first == token)]))
+    found = _judge(lens.model, grown)
     forward = np.array([one.support for one in found], dtype=np.int64)
     known, counts = np.unique(keys, return_counts=True)
     reverse = np.array([one.tokens[1] * alphabet + one.tokens[0] for one in found], dtype=np.int64)
@@ -133,7 +134,8 @@ def _pairs(lens: Lens) -> tuple[list[Found], Ints, Ints]:
     return found, forward, backward.astype(np.int64)
 
 
-def _grow(lens: Lens, prefix: Found) -> list[Found]:
+def _grow(lens: Lens, prefix: Found) -> list[Ints]:
+    """Occurrences (n, k + 1) of each token that follows the prefix often enough."""
     last = np.argsort(prefix.items[:, -1], kind="stable")
     items = prefix.items[last]
     starts, ends = match(lens.seen, items[:, -1])
@@ -141,7 +143,7 @@ def _grow(lens: Lens, prefix: Found) -> list[Found]:
     fresh = ~np.isin(following, prefix.tokens)
     starts, ends, following = starts[fresh], ends[fresh], following[fresh]
     rows = items[np.searchsorted(items[:, -1], starts)]
-    return _test(lens.model, prefix, _frequent(lens, following, rows, ends))
+    return _frequent(lens, following, rows, ends)
 
 
 def _frequent(lens: Lens, keys: Ints, prefixes: Ints, ends: Ints) -> list[Ints]:
@@ -161,19 +163,23 @@ def _frequent(lens: Lens, keys: Ints, prefixes: Ints, ends: Ints) -> list[Ints]:
     return groups
 
 
-def _test(model: Chance, prefix: Found, groups: list[Ints]) -> list[Found]:
-    if not groups:
-        return []
-    candidates = model.sessions.tokens[np.array([group[0, -1] for group in groups])]
-    tails, expected = p_values(model, prefix.items, groups, candidates)
+def _judge(model: Chance, grown: list[tuple[Found, list[Ints]]]) -> list[Found]:
+    """Each prefix's grown occurrences, compared with chance."""
+    grown = [(prefix, groups) for prefix, groups in grown if groups]
+    tried: list[Trial] = []
+    for prefix, groups in grown:
+        candidates = model.sessions.tokens[np.array([group[0, -1] for group in groups])]
+        tried.append(trial(model, prefix.items, groups, candidates))
+    p_values = iter(tails(tried).tolist())
     return [
         Found(
-            tokens=(*prefix.tokens, int(candidates[place])),
+            tokens=(*prefix.tokens, int(model.sessions.tokens[group[0, -1]])),
             items=group,
             trials=len(prefix.items),
-            expected=float(expected[place]),
-            p_value=max(prefix.p_value, float(tails[place])),
+            expected=expected,
+            p_value=max(prefix.p_value, next(p_values)),
             window=prefix.window,
         )
-        for place, group in enumerate(groups)
+        for (prefix, groups), one in zip(grown, tried, strict=True)
+        for group, expected in zip(groups, one.expected.tolist(), strict=True)
     ]
