@@ -15,6 +15,7 @@ from shared.servicetokens import ServiceTokens
 
 CONNECT_TIMEOUT = 1.0
 DEFAULT_TIMEOUT = 5.0
+TIMEOUT = b"floyo-timeout"
 
 
 class Directory:
@@ -70,9 +71,14 @@ class Siblings:
 
         A sibling's problem rises as Remote with its status and slug. An instance that refuses the connection is
         passed over for the next; once a request was sent, a failure is Unavailable, because it may have had its effect.
+        Nothing takes longer than whoever waits for the present work has time, and the sibling is told how long that is.
         """
+        timeout = min(timeout, tracing.remaining())
+        if timeout <= 0:
+            raise errors.Unavailable("deadline-exceeded", "Nobody waits for this any more.")
         token = self._tokens.mint(service, method, path, organization_id=organization_id, subject=subject)
         headers = {"Authorization": f"Bearer {token}", "traceparent": tracing.traceparent()}
+        headers[TIMEOUT.decode()] = f"{timeout:.3f}"
         body = None if json is None else orjson.dumps(json, default=str)
         if body is not None:
             headers["Content-Type"] = "application/json"

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.exceptions import HTTPException
 
-from shared import errors, limits, log, metrics, tracing
+from shared import errors, httpclient, limits, log, metrics, tracing
 from shared.ratelimit import Standing
 from shared.testing import faults
 
@@ -52,6 +52,8 @@ class RequestMiddleware:
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
+        if sibling and httpclient.TIMEOUT in headers:
+            tracing.bound(float(headers[httpclient.TIMEOUT]))
         started = time.perf_counter()
         answered = False
 

@@ -1,12 +1,15 @@
-"""W3C Trace Context: one trace id from the request through jobs and calls to the effect."""
+"""W3C Trace Context, and how long somebody waits: both go from the request through calls to the effect."""
 
+import math
 import random
 import re
 import secrets
+import time
 from contextvars import ContextVar
 
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
 _trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+_ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 _address: ContextVar[str | None] = ContextVar("address", default=None)
 
 
@@ -27,6 +30,16 @@ def start(traceparent: str | None, address: str | None = None) -> str:
     value = match[1] if match and match[1] != "0" * 32 else f"{random.getrandbits(128):032x}"
     _trace_id.set(value)
     return value
+
+
+def bound(seconds: float) -> None:
+    """So long the caller of the present work waits for it."""
+    _ends_at.set(time.monotonic() + seconds)
+
+
+def remaining() -> float:
+    """Seconds that somebody still waits for the present work; infinite where nobody does."""
+    return _ends_at.get() - time.monotonic()
 
 
 def resume(value: str | None) -> None:
