@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 from services.integrations.domain import credentials, integrations, rotation
 from services.integrations.settings import Settings
-from services.integrations.storage.tables import integration, webhook
+from services.integrations.storage.tables import integration, outbox, webhook
 from shared.crypto import KeyRing
 from shared.database import Database
 from shared.service import Service
@@ -68,6 +68,11 @@ async def test_everything_opens_without_the_old_key(
     assert secrets == [{"token": f"t-{n}"} for n in range(7)]
     await rotation.rewrap(database, ring(k1=OLD, k2=NEW))
     assert await key_ids(database, admin) == ["k1"] * 7
+    told = sa.select(outbox.c.body).where(outbox.c.type == "audit.recorded").order_by(outbox.c.position.desc()).limit(1)
+    async with database.system() as session:
+        body = (await session.scalars(told)).one()
+    assert (body["actor"], body["action"], body["target"]) == ("operator", "credentials.resealed", "k1")
+    assert body["details"]["rows"] >= 9
 
 
 async def test_a_rotation_that_dies_goes_on(

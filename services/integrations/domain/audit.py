@@ -10,14 +10,28 @@ from services.integrations.storage import messages
 from shared import clock, ids, tracing
 from shared.identity import Principal
 
+PLATFORM = UUID(int=0)
+
 
 async def record(session: AsyncSession, principal: Principal, action: str, target: UUID, **details: Any) -> None:
     """`principal` did `action` (`integration.changed`) to `target`; details hold ids and names of fields, no values."""
+    await _tell(session, principal.organization_id, principal.subject, (action, str(target)), details)
+
+
+async def record_rotation(session: AsyncSession, key_id: str, **details: int) -> None:
+    """Everything was sealed anew with a key, for the operator; this concerns no organisation alone."""
+    await _tell(session, PLATFORM, "operator", ("credentials.resealed", key_id), details)
+
+
+async def _tell(
+    session: AsyncSession, organization_id: UUID, actor: str, act: tuple[str, str], details: dict[str, Any]
+) -> None:
+    action, target = act
     message = AuditRecorded(
-        organization_id=principal.organization_id,
-        actor=principal.subject,
+        organization_id=organization_id,
+        actor=actor,
         action=action,
-        target=str(target),
+        target=target,
         details=details,
         at=clock.now(),
         address=tracing.address(),

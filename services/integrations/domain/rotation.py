@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from services.integrations.domain import credentials
+from services.integrations.domain import audit, credentials
 from services.integrations.storage import sealed as storage
 from shared import log
 from shared.crypto import KeyRing, UnsealError
@@ -41,6 +41,9 @@ async def rewrap(database: Database, ring: KeyRing, *, batch: int = BATCH) -> Pr
             after = rows[-1]["id"]
     async with database.system() as session:
         progress.left = await storage.count_stale(session, ring.newest)
+        if progress.rewrapped:
+            done = {"rows": progress.rewrapped, "left": progress.left}
+            await audit.record_rotation(session, ring.newest, **done)
     return progress
 
 
