@@ -1,12 +1,12 @@
 """A resumable channel: follows a log for every socket of the process, each record read and encoded once.
 
-A reader that joins first catches up by itself from its own position, and joins the common reading where that stands.
+A reader joins the common reading first; what that brings is held until it has caught up from its own position.
 """
 
 import asyncio
 import struct
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
@@ -14,27 +14,30 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.domain.positions import Position
-from services.events.domain.sockets import Client
+from services.events.domain.sockets import TOO_SLOW, Client
 from services.events.domain.tail import Waker, place
 from services.events.storage import log
+from shared import errors
 from shared.database import Database
 from shared.service import Service
 from shared.testing import faults
 
 LIMIT = 500
 MAX_GAP = 20_000
-RETRY_SECONDS = 0.003
+RETRY_SECONDS = 0.5
+CATCHING_UP = 2
 _TEXT = 0x81
 
+Answer = TypeVar("Answer")
 Read = Callable[[AsyncSession, Iterable[UUID], log.Span, int], Awaitable[Sequence[Row[Any]]]]
 Render = Callable[[Row[Any]], dict[str, Any]]
 
 
-class Batch(NamedTuple):
-    """Some rows, and the position up to which there are no others."""
+class Reading(NamedTuple):
+    """A common reading under way: whose events it brings, and where the feed stands when it has ended."""
 
-    rows: Sequence[Row[Any]]
-    upto: Position
+    organizations: frozenset[UUID]
+    ended: "asyncio.Future[Position]"
 
 
 class Feed:
@@ -47,7 +50,8 @@ class Feed:
         self._render = render
         self._clients: dict[UUID, set[Client]] = {}
         self._position = Position(0, 0, 0)
-        self._reading: frozenset[UUID] | None = None
+        self._reading: Reading | None = None
+        self._room = asyncio.Semaphore(CATCHING_UP)
 
     async def run(self, service: Service) -> None:
         """A loop: reads on for those who are there; after a failure from where it stood, so that nobody has a gap."""
@@ -55,42 +59,26 @@ class Feed:
             organizations = frozenset(self._clients)
             full = False
             if organizations:
-                self._reading = organizations
-                try:
-                    batch = await self._after(service.database, organizations, self._position)
-                finally:
-                    self._reading = None
-                self._deliver(batch)
-                full = len(batch.rows) == LIMIT
+                full = await self._read_on(service.database, organizations)
             if not full:
                 await self.waker.wait(self._position)
 
     async def follow(self, service: Service, client: Client, after: Position | None) -> None:
-        """Confirms a subscription, sends what followed a position, then joins the common reading."""
-        async with service.database.system() as session:
-            head = await log.head(session)
-            known = after is not None and await log.exists_yet(session, after)
+        """Joins the common reading, confirms, sends what lies between a position and the joining, then what was held.
+
+        However many join at once, few of them ask the database at a time, and each reads a stretch that has an end.
+        """
+        client.held[self.channel] = []
+        joined = await self._join(service.database, client)
+        known = after is not None and await self._patiently(self._exists, service.database, after)
         kept = known and not faults.active("no-catch-up")
-        cursor = after if after is not None and kept else head
+        cursor = after if after is not None and kept else joined
         client.offer(control("subscribed", self.channel, epoch=cursor.epoch, position=cursor.text()))
         if after is not None and not known:
             client.offer(control("reset", self.channel))
-        sent = 0
-        while client.ended is None:
-            batch = await self._after(service.database, {client.organization_id}, cursor)
-            for row in batch.rows:
-                client.offer(self._frame(row))
-            cursor = batch.upto
-            sent += len(batch.rows)
-            if len(batch.rows) < LIMIT and self._join(client, cursor):
-                return
-            if sent > MAX_GAP:
-                client.offer(control("reset", self.channel))
-                async with service.database.system() as session:
-                    cursor = await log.head(session)
-                sent = 0
-            await client.drained()
-            await asyncio.sleep(RETRY_SECONDS)
+        await self._catch_up(service.database, client, cursor, joined)
+        for frame in client.held.pop(self.channel, ()):
+            client.offer(frame)
 
     def leave(self, client: Client) -> None:
         """Forgets a reader."""
@@ -99,35 +87,94 @@ class Feed:
         if not readers:
             self._clients.pop(client.organization_id, None)
 
-    def _join(self, client: Client, cursor: Position) -> bool:
-        """Adds a reader that has everything up to `cursor`, unless the common reading would leave a gap."""
-        organization_id = client.organization_id
-        if not self._clients and self._reading is None:
-            self._position = cursor
-        elif cursor < self._position or (self._reading is not None and organization_id not in self._reading):
-            return False
-        client.cursors[self.channel] = cursor
-        self._clients.setdefault(organization_id, set()).add(client)
+    async def _join(self, database: Database, client: Client) -> Position:
+        """Adds a reader; it gets everything beyond the position that this answers."""
+        while not self._clients and self._reading is None:
+            head = await self._patiently(self._head, database)
+            if not self._clients and self._reading is None:
+                self._position = head
+                break
+        reading = self._reading
+        client.cursors[self.channel] = self._position
+        self._clients.setdefault(client.organization_id, set()).add(client)
         self.waker.hear(None)
-        return True
+        if reading is None or client.organization_id in reading.organizations:
+            return self._position
+        return await asyncio.shield(reading.ended)
 
-    async def _after(self, database: Database, organizations: Iterable[UUID], position: Position) -> Batch:
+    async def _catch_up(self, database: Database, client: Client, cursor: Position, joined: Position) -> None:
+        """Sends what lies after a position up to the joining and with it, or says that it is too much."""
+        end = joined._replace(sequence=joined.sequence + 1)
+        sent = 0
+        while client.ended is None and cursor < joined:
+            span = log.Span(cursor, end)
+            rows = await self._patiently(self._between, database, {client.organization_id}, span)
+            for row in rows:
+                client.offer(self._frame(row))
+            sent += len(rows)
+            if len(rows) < LIMIT:
+                return
+            if sent > MAX_GAP:
+                client.offer(control("reset", self.channel))
+                return
+            cursor = place(rows[-1])
+            await client.drained()
+
+    async def _patiently(self, ask: Callable[..., Awaitable[Answer]], *arguments: Any) -> Answer:
+        """An answer of the database, when it is one's turn and the database is there."""
+        while True:
+            try:
+                async with self._room:
+                    return await ask(*arguments)
+            except errors.Unavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _exists(self, database: Database, position: Position) -> bool:
         async with database.system() as session:
-            head = await log.head(session)
-            rows = await self._read(session, organizations, log.Span(position, head), LIMIT)
-        return Batch(rows, place(rows[-1]) if len(rows) == LIMIT else max(head, position))
+            return await log.exists_yet(session, position)
 
-    def _deliver(self, batch: Batch) -> None:
-        for row in batch.rows:
+    async def _head(self, database: Database) -> Position:
+        async with database.system() as session:
+            return await log.head(session)
+
+    async def _between(self, database: Database, organizations: Iterable[UUID], span: log.Span) -> Sequence[Row[Any]]:
+        async with database.system() as session:
+            return await self._read(session, organizations, span, LIMIT)
+
+    async def _read_on(self, database: Database, organizations: frozenset[UUID]) -> bool:
+        """Reads and delivers once; whether there may be more."""
+        reading = self._reading = Reading(organizations, asyncio.get_running_loop().create_future())
+        try:
+            async with database.system() as session:
+                head = await log.head(session)
+                rows = await self._read(session, organizations, log.Span(self._position, head), LIMIT)
+            full = len(rows) == LIMIT
+            self._deliver(rows, place(rows[-1]) if full else max(head, self._position))
+            return full
+        finally:
+            self._reading = None
+            reading.ended.set_result(self._position)
+
+    def _deliver(self, rows: Sequence[Row[Any]], upto: Position) -> None:
+        for row in rows:
             readers = self._clients.get(row.organization_id)
             if readers:
                 position = place(row)
                 frame = self._frame(row)
                 for client in readers:
                     if position > client.cursors[self.channel]:
-                        client.offer(frame)
+                        self._hand(client, frame)
                         client.cursors[self.channel] = position
-        self._position = batch.upto
+        self._position = upto
+
+    def _hand(self, client: Client, frame: bytes) -> None:
+        held = client.held.get(self.channel)
+        if held is None:
+            client.offer(frame)
+        elif len(held) < MAX_GAP:
+            held.append(frame)
+        else:
+            client.end(TOO_SLOW, "too much came while catching up")
 
     def _frame(self, row: Row[Any]) -> bytes:
         message = {

@@ -27,14 +27,18 @@ class Outlet(Protocol):
 
 
 class Client:
-    """A socket; whoever offers never waits, and a reader that lets a mebibyte pile up is cut."""
+    """A socket; whoever offers never waits, and a reader that lets a mebibyte pile up is cut.
 
-    __slots__ = ("_outlet", "cursors", "ended", "principal", "token")
+    `held` are frames of channels, by their names, on which it is still catching up.
+    """
+
+    __slots__ = ("_outlet", "cursors", "ended", "held", "principal", "token")
 
     def __init__(self, principal: Principal, token: str, outlet: Outlet) -> None:
         self.principal = principal
         self.token = token
         self.cursors: dict[str, Position] = {}
+        self.held: dict[str, list[bytes]] = {}
         self.ended: tuple[int, str] | None = None
         self._outlet = outlet
 
