@@ -48,7 +48,9 @@ async def _scenario(seconds: float, **variables: str) -> dict[str, Any]:
             await asyncio.sleep(6)
             down = time.monotonic()
             await asyncio.to_thread(stand.command, "infra.local", "stop", "valkey")
-            admitted, logins, started = await asyncio.gather(_storm(stand, stand.user["api_key"]), _login(stand), _start(stand, workflow))
+            admitted, logins, started = await asyncio.gather(
+                _storm(stand, stand.user["api_key"]), _login(stand), _start(stand, workflow)
+            )
             await asyncio.sleep(max(0.0, down + seconds - time.monotonic()))
             await asyncio.to_thread(stand.command, "infra.local", "start", "valkey")
             up = time.monotonic()
