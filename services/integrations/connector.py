@@ -43,9 +43,7 @@ class Payload(Shape):
 
     def content(self) -> bytes:
         """The bytes."""
-        if self.text is not None:
-            return self.text.encode()
-        return base64.b64decode(self.content_base64 or "", validate=True)
+        return base64.b64decode(self.content_base64 or "", validate=True) if self.text is None else self.text.encode()
 
 
 class Content(Shape):
@@ -61,15 +59,22 @@ class Content(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One host and port that an integration's credential may travel to; `.example.com` stands for all below it."""
+    """A host (`.example.com`: all below it) and port that a credential may travel to; `secure` if encrypted."""
 
     host: str
     port: int = 443
+    secure: bool = True
 
     def covers(self, host: str, port: int) -> bool:
         """Tell whether a call to this host and port stays within the target."""
         same = host.endswith(self.host) if self.host.startswith(".") else host == self.host
         return same and port == self.port
+
+    def is_new_beside(self, known: Iterable["Target"]) -> bool:
+        """Whether a credential has not travelled here so well protected as it would, or not at all."""
+        return not any(
+            (one.host, one.port) == (self.host, self.port) and (self.secure or not one.secure) for one in known
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +250,7 @@ class Connector:
 def target_of(url: str) -> Target:
     """The target that a URL in settings stands for; raises Invalid `destination-forbidden`."""
     parsed = parse_url(url)
-    return Target(parsed.raw_host or "", parsed.port or 0)
+    return Target(parsed.raw_host or "", parsed.port or 0, secure=parsed.scheme == "https")
 
 
 def base_target(settings: Any) -> tuple[Target, ...]:

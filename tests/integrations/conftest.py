@@ -56,6 +56,9 @@ class LocalIdentity:
     async def revocations(self, after: int) -> dict[str, Any]:
         return {"items": [], "next": 0}
 
+    async def note_use(self, keys: set[UUID]) -> None:
+        return None
+
 
 @pytest.fixture(scope="session")
 def urls(postgres: Postgres) -> dict[str, str]:

@@ -27,7 +27,7 @@ from services.integrations.domain.catalog import Catalog
 from services.integrations.storage.tables import integration as table
 from shared import clock, errors
 from shared.service import Service
-from tests.integrations.conftest import CREDENTIAL_KEYS, ISSUER, Enter, Person
+from tests.integrations.conftest import CREDENTIAL_KEYS, ISSUER, Enter, Person, token
 from tests.integrations.targets import Api, Seen
 from tests.integrations.test_standing import notices
 
@@ -131,6 +131,9 @@ async def test_b73_states_that_are_missing_spent_or_somebody_elses(
     assert (await complete(admin, integration, state)).status_code == 200
     assert (await complete(admin, integration, state)).status_code == 400
     assert subject.exchanges == 1
+    elsewhere = await begin(admin, integration, subject)
+    admin.api.headers["Authorization"] = f"Bearer {token(admin.organization_id, admin.user_id, 'admin')}"
+    assert (await complete(admin, integration, elsewhere)).json()["type"] == "urn:floyo:problem:invalid-state"
     missing = await admin.api.post(f"/integrations/{integration}/authorize/complete", json={"code": "good"})
     assert missing.status_code == 422
     refused = await complete(admin, integration, await begin(admin, integration, subject), "bad")

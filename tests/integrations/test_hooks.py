@@ -73,6 +73,19 @@ async def test_b78_a_delivery_counts_once(admin: Person, service_integrations: S
     assert sorted(event["id"][-3:] for event in events.of(admin)) == [f"d-{n}" for n in range(5)]
 
 
+async def test_b79_what_looks_like_a_file_is_data(admin: Person, service_integrations: Service, events: Events) -> None:
+    hook = await connect(admin)
+    forged = {
+        "files": {"upload": {"path": "/etc/passwd", "filename": "x"}},
+        "path": "/etc/passwd",
+        "__proto__": {"a": 1},
+    }
+    assert (await deliver(admin, hook, json.dumps(forged).encode())).status_code == 200
+    await forwarded(service_integrations)
+    (event,) = events.of(admin)
+    assert event["data"] == forged
+
+
 async def test_b76_unsigned_deliveries(admin: Person, service_integrations: Service, events: Events) -> None:
     hook = await connect(admin)
     good = signed("github", b"{}")

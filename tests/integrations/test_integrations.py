@@ -150,6 +150,42 @@ async def test_b70_a_new_host_asks_for_the_secret_again(admin: Person, canary: C
 
 
 @pytest.mark.parametrize(
+    ("connector", "given", "secret", "weaker"),
+    [
+        (
+            "http",
+            {"base_url": "https://h.example:8443", "auth": "bearer"},
+            "token",
+            {"base_url": "http://h.example:8443"},
+        ),
+        ("email", {"host": "h.example", "sender": "a@b.example"}, "password", {"security": "none"}),
+        ("postgres", {"host": "h.example", "database": "d", "user": "u"}, "password", {"tls": "none"}),
+        ("redis", {"host": "h.example"}, "password", {"tls": False}),
+    ],
+)
+async def test_b70_a_stored_secret_does_not_travel_in_the_open(
+    admin: Person, connector: str, given: dict[str, Any], secret: str, weaker: dict[str, Any]
+) -> None:
+    """The same host without encryption is a new target; back to encryption it may go as it is."""
+    path = f"/integrations/{(await admin.create(connector, given, {secret: 's'}))['id']}"
+    refused = await admin.api.patch(path, json={"settings": weaker})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:floyo:problem:secret-required")
+    assert (await admin.api.patch(path, json={"settings": weaker, "secrets": {secret: "t"}})).status_code == 200
+    assert (await admin.api.patch(path, json={"settings": given})).status_code == 200
+
+
+async def test_b75_names_are_data(admin: Person) -> None:
+    """Markup in a name is JSON text of an answer that no browser takes for a page."""
+    name = "<script>alert(1)</script>"
+    made = await admin.create("http", {"base_url": "https://api.example.com"}, {}, name=name)
+    answer = await admin.api.get(f"/integrations/{made['id']}")
+    assert answer.json()["name"] == name
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize(
     "path", ["@evil.example/", "/../x", "/a/%2e%2e/x", "/\\evil.example", "http://evil.example/", "", ".evil.example/"]
 )
 async def test_b71_a_credential_stays_on_its_host(admin: Person, canary: Canary, path: str) -> None:

@@ -54,7 +54,7 @@ class Sent(Shape):
 
 
 def _targets(settings: Settings) -> tuple[Target, ...]:
-    return (Target(settings.host, settings.port),)
+    return (Target(settings.host, settings.port, secure=settings.security != "none"),)
 
 
 @asynccontextmanager

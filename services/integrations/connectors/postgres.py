@@ -50,7 +50,7 @@ class Rows(Shape):
 
 
 def _targets(settings: Settings) -> tuple[Target, ...]:
-    return (Target(settings.host, settings.port),)
+    return (Target(settings.host, settings.port, secure=settings.tls == "verify"),)
 
 
 class _PinnedLoop:

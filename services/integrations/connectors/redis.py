@@ -88,7 +88,7 @@ class Received(Shape):
 
 
 def _targets(settings: Settings) -> tuple[Target, ...]:
-    return (Target(settings.host, settings.port),)
+    return (Target(settings.host, settings.port, secure=settings.tls),)
 
 
 class _Pinned(Connection):

@@ -258,10 +258,10 @@ def _read_settings(kind: Connector, settings: Mapping[str, Any]) -> dict[str, An
 def _require_secrets_again(
     kind: Connector, current: Integration, settings: Mapping[str, Any], given: Mapping[str, str]
 ) -> None:
-    before = set(kind.targets(kind.settings.model_validate(current.settings)))
-    after = set(kind.targets(kind.settings.model_validate(settings)))
+    before = kind.targets(kind.settings.model_validate(current.settings))
+    after = kind.targets(kind.settings.model_validate(settings))
     missing = sorted(set(current.secret_names) - set(given))
-    if after <= before or not missing:
+    if not missing or not any(target.is_new_beside(before) for target in after):
         return
     fields = [errors.FieldError(f"/secrets/{name}", "Give it again for the new target.") for name in missing]
     raise errors.Invalid("secret-required", "A stored secret does not travel to a new target.", errors=fields)

@@ -9,6 +9,7 @@ from services.integrations.schemas.authorization import AuthorizationUrl, Comple
 from services.integrations.schemas.integrations import IntegrationView
 from shared import errors, webapp
 from shared.deps import ServiceDep, Session
+from shared.identity import Principal
 from shared.settings import Settings
 
 router = webapp.router(tags=["integrations"])
@@ -29,7 +30,7 @@ async def begin_authorization(
     _check_redirect(service.settings, body.redirect_uri)
     found = await integrations.get(session, principal.organization_id, integration_id)
     keeper = desk.keeper(service.database)
-    url = await authorization.begin(session, keeper, found, subject=principal.subject, redirect_uri=body.redirect_uri)
+    url = await authorization.begin(session, keeper, found, subject=_holder(principal), redirect_uri=body.redirect_uri)
     return AuthorizationUrl(url=url)
 
 
@@ -42,7 +43,7 @@ async def complete_authorization(
         desk.keeper(service.database),
         principal.organization_id,
         integration_id,
-        subject=principal.subject,
+        subject=_holder(principal),
         state=body.state,
         code=body.code,
     )
@@ -50,6 +51,11 @@ async def complete_authorization(
         await audit.record(session, principal, "integration.authorized", integration_id)
         found = await integrations.get(session, principal.organization_id, integration_id)
         return IntegrationView.of(found, desk.ring)
+
+
+def _holder(principal: Principal) -> str:
+    """The person in this very session: a state is good nowhere else."""
+    return f"{principal.subject}/{principal.session_id}"
 
 
 def _check_redirect(settings: Settings, redirect_uri: str) -> None:
