@@ -38,7 +38,7 @@ _NAMING = {
     "pk": "pk_%(table_name)s",
 }
 # Classes of SQLSTATE that say "the server, not the statement": connection, resources, operator, system, and conflicts.
-_TRANSIENT = re.compile(r"^(08|53|57|58|40|25006|55P03|25P0[23])")
+_TRANSIENT = re.compile(r"^(08|53|57|58|40|25006|55P03|25P0[234])")
 
 
 @dataclass(frozen=True, slots=True)

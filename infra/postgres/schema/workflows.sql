@@ -165,6 +165,7 @@ CREATE TABLE public.run (
     signals integer DEFAULT 0 NOT NULL,
     output_key text,
     not_before timestamp with time zone,
+    CONSTRAINT ck_run_awake CHECK (((finished_at IS NOT NULL) OR (due_at IS NOT NULL) OR held)),
     CONSTRAINT ck_run_status CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text])))
 )
 PARTITION BY RANGE (id);

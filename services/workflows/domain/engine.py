@@ -118,7 +118,7 @@ class Engine:
         for step in steps:
             rows.setdefault(step["run_id"], {})[step["key"]] = _row(step)
         for row in claimed:
-            self._begin(row, rows.get(row["id"], {}), found[row["workflow_id"], row["version"]], moment)
+            self._begin(row, rows.get(row["id"], {}), found.get((row["workflow_id"], row["version"]), ""), moment)
         taken = Counter(row["organization_id"] for row in claimed)
         return bool(claimed) and max(taken.values()) >= int(claimed[0]["share"])
 

@@ -8,14 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workflows.domain import schedules, triggers
 from services.workflows.storage import leases, limits, old, timers
 from services.workflows.storage.tables import run
-from shared import backlog, clock
-from shared.database import Database
+from shared import backlog, clock, log
+from shared.database import Database, is_transient
 from shared.testing.faults import failpoint
 
 BATCH = 100
 FAR_SECONDS = 3_600.0
 KEEP_FIRINGS = timedelta(days=30)
 KEEP_KEYS = timedelta(days=2)
+SETBACK = timedelta(hours=1)
+
+_log = log.get(__name__)
 
 
 async def look(database: Database) -> float:
@@ -36,7 +39,7 @@ async def fire_timers(database: Database) -> tuple[int, float]:
     async with database.system() as session:
         now = clock.now()
         for trigger in await timers.due(session, now, BATCH):
-            fired += await _fire(session, trigger, now)
+            fired += await _fire_alone(session, trigger, now)
         next_at = await timers.next_due(session)
         if fired:
             failpoint("timer-before-commit")
@@ -45,6 +48,19 @@ async def fire_timers(database: Database) -> tuple[int, float]:
     if next_at is None:
         return fired, FAR_SECONDS
     return fired, (next_at - clock.now()).total_seconds()
+
+
+async def _fire_alone(session: AsyncSession, trigger: Any, now: datetime) -> int:
+    """Fire one trigger; one that cannot be fired stands in no other's way, and loses this slot."""
+    try:
+        async with session.begin_nested():
+            return await _fire(session, trigger, now)
+    except Exception as problem:
+        if is_transient(problem):
+            raise
+        _log.error("trigger-not-fired", trigger=str(trigger.id), exc_info=problem)
+        await timers.move(session, trigger.id, now + SETBACK)
+        return 0
 
 
 async def let_go(database: Database) -> int:

@@ -100,6 +100,8 @@ run = sa.Table(
     sa.Column("signals", sa.Integer, nullable=False, server_default="0"),
     sa.Column("output_key", sa.Text),
     _moment("not_before"),
+    # Whatever goes on has a moment at which somebody looks at it, or waits for a turn that somebody gives.
+    sa.CheckConstraint("finished_at IS NOT NULL OR due_at IS NOT NULL OR held", name="awake"),
     sa.CheckConstraint(
         "status IN ('queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled')", name="status"
     ),
