@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -50,6 +51,9 @@ class OneKey:
     async def revocations(self, _after: int) -> dict[str, Any]:
         """An empty feed."""
         return {"items": [], "next": 0}
+
+    async def note_use(self, _keys: set[UUID]) -> None:
+        """Nothing to note."""
 
 
 async def measure_verification(count: int) -> dict[str, float]:

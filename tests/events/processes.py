@@ -42,6 +42,9 @@ class LocalIdentity:
         """What was revoked after a position."""
         return {"items": self.revoked[max(after, 0) :], "next": len(self.revoked)}
 
+    async def note_use(self, _keys: set[UUID]) -> None:
+        """Nothing to note."""
+
 
 @dataclass
 class Process:

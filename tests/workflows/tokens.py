@@ -30,6 +30,9 @@ class Auth:
     async def revocations(self, after: int) -> dict[str, Any]:
         return {"items": [], "next": 0}
 
+    async def note_use(self, keys: set[UUID]) -> None:
+        return None
+
 
 def access_token(organization_id: UUID, role: str = "owner") -> str:
     now = int(time.time())
