@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
+
+# Places that a pattern may reach over; without an end seq2pat never ends. So few favour it: ours reaches over seven.
+REACH = 3
 
 
 def read(path: str) -> list[tuple[str, str]]:
@@ -66,7 +69,7 @@ def seq2pat(rows: list[tuple[str, str]]) -> float:
     lists = sequences(rows)
 
     def run() -> None:
-        miner = Seq2Pat(sequences=lists, max_span=None)
+        miner = Seq2Pat(sequences=lists, max_span=REACH, n_jobs=1)
         place = Attribute([list(range(len(one))) for one in lists])
         miner.add_constraint(place.gap() <= 3)
         miner.get_patterns(min_frequency=max(2, len(lists) // 100))
@@ -78,10 +81,16 @@ def best(run: Callable[[], object], times: int = 3) -> float:
     """The shortest of some runs."""
     shortest = float("inf")
     for _ in range(times):
-        begin = time.process_time()
+        begin = spent()
         run()
-        shortest = min(shortest, time.process_time() - begin)
+        shortest = min(shortest, spent() - begin)
     return shortest
+
+
+def spent() -> float:
+    """CPU seconds of this process and of those that it has waited for: seq2pat works in one of its own."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 if __name__ == "__main__":
