@@ -1,13 +1,16 @@
 """What stopped working is seen and told: receivers that fail for days, credentials that nothing opens."""
 
+import hmac
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from services.integrations.storage.tables import hook as hook_table
 from services.integrations.storage.tables import integration as table
 from services.integrations.storage.tables import outbox, webhook_delivery
+from services.integrations.storage.tables import webhook as webhook_table
 from shared import clock
 from shared.service import Service
 from tests.integrations.conftest import Person
@@ -47,7 +50,7 @@ async def test_five_days_of_failure_disable_a_webhook(
     monkeypatch.undo()
     assert state["disabled"] == "failing"
     (told,) = await notices(service_integrations, admin)
-    assert (told["kind"], told["target"], told["name"]) == ("webhook-failing", made["id"], made["url"])
+    assert (told["kind"], told["target"], told["name"]) == ("webhook-failing", made["id"], "127.0.0.1")
     sent = len(canary.requests)
     await publish(service_integrations, admin)
     await make_due(service_integrations)
@@ -94,3 +97,31 @@ async def test_the_state_of_a_credential_is_shown(admin: Person, canary: Canary,
         assert {item["id"]: item["credential"] for item in listed} == {bare["id"]: "none", made["id"]: "unusable"}
     again = await admin.api.patch(f"/integrations/{made['id']}", json={"secrets": {"token": "t2"}})
     assert again.json()["credential"] == "good"
+
+
+async def test_secrets_that_nothing_opens_can_be_replaced(
+    admin: Person, canary: Canary, service_integrations: Service
+) -> None:
+    """By rotation, which keeps the address of a hook and the log of a webhook."""
+    owner = await admin.create("http", {"base_url": canary.url}, {})
+    hook = (await admin.api.post(f"/integrations/{owner['id']}/hooks", json={"scheme": "github"})).json()
+    made = await connect(admin, canary)
+    async with service_integrations.database.system() as session:
+        for kind, row in ((hook_table, hook), (webhook_table, made)):
+            await session.execute(sa.update(kind).where(kind.c.id == row["id"]).values(key_id="gone"))
+    headers = {"content-type": "application/json", "x-hub-signature-256": "sha256=0"}
+    shut = await admin.api.post(f"/hooks/{hook['id']}", content=b"{}", headers=headers)
+    assert (shut.status_code, shut.json()["type"]) == (409, "urn:floyo:problem:credential-unusable")
+    fresh = (await admin.api.post(f"/integrations/{owner['id']}/hooks/{hook['id']}/secret", json={})).json()["secret"]
+    good = "sha256=" + hmac.new(fresh.encode(), b"{}", "sha256").hexdigest()
+    answer = await admin.api.post(
+        f"/hooks/{hook['id']}", content=b"{}", headers={**headers, "x-hub-signature-256": good}
+    )
+    assert answer.status_code == 200
+    await publish(service_integrations, admin)
+    await send_due(service_integrations, made["id"])
+    assert (await log(admin, made["id"]))[0]["problem"] == "credential-unusable"
+    assert (await admin.api.post(f"/webhooks/{made['id']}/secret")).status_code == 200
+    await make_due(service_integrations)
+    await send_due(service_integrations, made["id"])
+    assert (await log(admin, made["id"]))[0]["status"] == "delivered"

@@ -1,6 +1,7 @@
 """Inbound hooks: made for an integration, verified on the raw body, received once and forwarded as events."""
 
 import base64
+import contextlib
 import secrets as random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,9 @@ async def rotate(
     if row is None:
         raise errors.NotFound
     made = None if secret else _new_secret(row["scheme"])
-    held = {"current": secret or made or "", "previous": _secrets(ring, row)[0]}
+    held = {"current": secret or made or ""}
+    with contextlib.suppress(errors.Conflict):  # what cannot be opened any more is replaced all the same
+        held["previous"] = _secrets(ring, row)[0]
     await storage.reseal(session, hook_id, *credentials.seal(ring, organization_id, hook_id, held))
     return made
 
@@ -111,6 +114,9 @@ async def receive(
     database: Database, ring: KeyRing, hook_id: UUID, delivery: Delivery, caller: str
 ) -> tuple[Meaning, bool]:
     """Verify and keep a delivery; the flag says whether it is new.
+
+    Its sender knows no organisation, only the hook's id: the system role reads that one row, which names the
+    organisation under whose row-level security all that follows is written.
 
     Raises NotFound, Forbidden `caller-not-allowed`, Unauthorized `signature-invalid`, BadRequest.
     """

@@ -18,7 +18,7 @@ from services.integrations.storage.tables import webhook_delivery
 from shared import backlog, clock, errors
 from shared.crypto import KeyRing
 from shared.database import Database
-from shared.destinations import WEB
+from shared.destinations import WEB, parse_url
 from shared.egress import MAX_SECONDS
 
 # Standard Webhooks' own schedule: 0, 5 s, 5 m, 30 m, 2 h, 5 h, 10 h, 10 h.
@@ -74,7 +74,9 @@ async def _judge_receiver(session: AsyncSession, webhook: Mapping[str, Any], out
         return
     kind: notices.Kind = "webhook-gone" if gone else "webhook-failing"
     if await storage.disable(session, webhook["id"], kind.removeprefix("webhook-")):
-        await notices.raise_(session, webhook["organization_id"], kind, webhook["id"], webhook["url"])
+        # The host alone: some receivers' paths are as good as passwords.
+        host = parse_url(webhook["url"]).raw_host or ""
+        await notices.raise_(session, webhook["organization_id"], kind, webhook["id"], host)
 
 
 async def _post(ring: KeyRing, outlets: Outlets, delivery: Mapping[str, Any]) -> int:

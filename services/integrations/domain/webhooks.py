@@ -1,6 +1,7 @@
 """Outbound webhooks: made, changed, subscribed to types; facts become deliveries of theirs."""
 
 import base64
+import contextlib
 import secrets as random
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -74,11 +75,12 @@ async def rotate(session: AsyncSession, ring: KeyRing, organization_id: UUID, we
     """A new secret; for a day both sign."""
     current = await get(session, organization_id, webhook_id)
     secret = _new_secret()
-    held = {
-        "current": secret,
-        "previous": signing_secrets(ring, current)[0],
-        "previous_until": (clock.now() + OVERLAP).isoformat(),
-    }
+    held = {"current": secret}
+    with contextlib.suppress(errors.Conflict):  # what cannot be opened any more is replaced all the same
+        held |= {
+            "previous": signing_secrets(ring, current)[0],
+            "previous_until": (clock.now() + OVERLAP).isoformat(),
+        }
     key_id, sealed = credentials.seal(ring, organization_id, webhook_id, held)
     await storage.update(session, organization_id, webhook_id, {"key_id": key_id, "sealed": sealed})
     return secret
