@@ -10,24 +10,25 @@ from tests.chaos.options import Options
 from tests.chaos.stand import Stand, kill, open_stand
 from tests.chaos.traffic import Traffic
 
-RATE = 200
+RATE, SHORT_RATE = 200, 80
 SLOWEST = 2.0
 BACK_SECONDS = 30.0
 
 
-async def run(_options: Options) -> dict[str, Any]:
-    """Two of each of the four services, every one of them."""
-    return await _scenario(discovery.services())
+async def run(options: Options) -> dict[str, Any]:
+    """Two of each of the four services, every one of them; at less than half the rate in the short form."""
+    return await _scenario(SHORT_RATE if options.short else RATE)
 
 
-async def control(_options: Options) -> dict[str, Any]:
+async def control(options: Options) -> dict[str, Any]:
     """Without draining, requests must meet closed doors."""
-    return await _scenario(discovery.services(), FLOYO_FAULTS="no-drain")
+    return await _scenario(SHORT_RATE if options.short else RATE, FLOYO_FAULTS="no-drain")
 
 
-async def _scenario(services: list[str], **variables: str) -> dict[str, Any]:
+async def _scenario(rate: int, **variables: str) -> dict[str, Any]:
+    services = discovery.services()
     scale = dict.fromkeys(services, 2)
-    async with open_stand(scale=scale, sink_seconds=0, **variables) as stand, Traffic(stand, RATE) as traffic:
+    async with open_stand(scale=scale, sink_seconds=0, **variables) as stand, Traffic(stand, rate) as traffic:
         await asyncio.sleep(2)
         restarted = [await _restart(stand, process) for name in services for process in await _of(stand, name)]
         await asyncio.sleep(2)

@@ -15,7 +15,7 @@ from tests.chaos.stand import Stand
 STEP = {"id": "only", "type": "transform", "with": {"output": 1}}
 EMAIL, PASSWORD = "chaos@example.com", "a long chaotic password 7"
 RENEW_SECONDS = 200.0
-READS = ("/organizations", "/events?limit=1", "/workflows?limit=1", "/connectors")
+READS = ("/flags", "/events?limit=1", "/workflows?limit=1", "/connectors")
 WRITES = ("/api-keys", "/events", "/events", "/workflows", "/events", "/integrations", "/events", "/events")
 
 
