@@ -1,6 +1,7 @@
 """The live sockets of a process: who is connected, what they follow, whether they may still."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,7 @@ class Hub:
         self._run_readers: dict[UUID, set[Client]] = {}
         self._runs: dict[UUID, dict[str, dict[str, Any]]] = {}
         self._flushing = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, service: Service) -> None:
         """Starts following; what it needs to hear, it hears through the process's signals."""
@@ -67,6 +69,12 @@ class Hub:
                 "too-many-sockets", "There are too many live connections; try again later.",
                 headers={"Retry-After": "5"},
             )  # fmt: skip
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does something for a reader beside everything else."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def connected(self, organization_id: UUID) -> int:
         """How many sockets an organisation has."""

@@ -1,8 +1,7 @@
 """WebSocket /live: authenticated before the upgrade, then whatever the caller may hear."""
 
 import asyncio
-from collections import deque
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import WebSocket
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from services.events.domain.feeds import encode
 from services.events.domain.live import Hub
 from services.events.domain.sockets import EXPIRED, FLOOD, REFUSED, Client
-from services.events.routes.frames import OUTLET
+from services.events.routes.frames import OUTLET, LiveProtocol
 from shared import deps, errors, webapp
 from shared.service import Service
 
@@ -48,7 +47,7 @@ _MESSAGE: TypeAdapter[Subscribe | Authenticate] = TypeAdapter(
 
 @routes.websocket("/live")
 async def live(websocket: WebSocket) -> None:
-    """One socket from the upgrade to the end."""
+    """The admission of a socket; what becomes of it then, `Conversation` says."""
     service: Service = websocket.app.state.service
     hub = service.part(Hub)
     try:
@@ -56,15 +55,11 @@ async def live(websocket: WebSocket) -> None:
     except errors.FloyoError as error:
         await websocket.send_denial_response(webapp.problem(error))
         return
+    outlet: LiveProtocol = websocket.scope["extensions"][OUTLET]
     offered = websocket.scope.get("subprotocols") or ()
     await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
-    websocket.scope["extensions"][OUTLET].slim()
     hub.add(client)
-    try:
-        await _read(websocket, service, hub, client)
-    finally:
-        client.end(1000, "gone")
-        hub.remove(client)
+    outlet.attend(Conversation(service, hub, client))
 
 
 async def _admit(websocket: WebSocket, service: Service, hub: Hub) -> Client:
@@ -91,38 +86,42 @@ def _token(websocket: WebSocket) -> str:
     raise errors.Unauthorized("invalid-token", "Send the token as `Authorization` or as subprotocol `bearer.<token>`.")
 
 
-async def _read(websocket: WebSocket, service: Service, hub: Hub, client: Client) -> None:
-    """Does what the caller asks for, until it goes or asks for too much."""
-    times: deque[float] = deque(maxlen=FLOOD_MESSAGES)
-    following: set[asyncio.Task[None]] = set()
-    try:
-        while client.ended is None:
-            message = await websocket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            now = asyncio.get_running_loop().time()
-            if len(times) == FLOOD_MESSAGES and now - times[0] < FLOOD_SECONDS:
-                client.end(FLOOD, "too many messages")
-                return
-            times.append(now)
-            await _obey(service, hub, client, message.get("text") or message.get("bytes") or "", following)
-    finally:
-        for task in following:
-            task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
+class Conversation:
+    """What one reader says, and what is done about it."""
 
+    __slots__ = ("_client", "_heard", "_hub", "_left", "_service", "_since")
 
-async def _obey(service: Service, hub: Hub, client: Client, text: str | bytes, following: set[Any]) -> None:
-    try:
-        message = _MESSAGE.validate_json(text)
-    except ValidationError as error:
-        client.offer(encode({"type": "error", "detail": f"Not understood: {error.error_count()} wrong field(s)."}))
-        return
-    if isinstance(message, Authenticate):
-        await _renew(service, client, message.token)
-        return
-    for channel in message.channels:
-        following.add(asyncio.create_task(_follow(service, hub, client, channel, message.after.get(channel))))
+    def __init__(self, service: Service, hub: Hub, client: Client) -> None:
+        self._service, self._hub, self._client = service, hub, client
+        self._since, self._heard, self._left = 0.0, 0, False
+
+    def hear(self, message: bytes) -> None:
+        """Does what the caller asks for, unless it asks for too much."""
+        now = asyncio.get_running_loop().time()
+        if now - self._since > FLOOD_SECONDS:
+            self._since, self._heard = now, 0
+        self._heard += 1
+        if self._heard > FLOOD_MESSAGES:
+            self._client.end(FLOOD, "too many messages")
+            return
+        try:
+            asked = _MESSAGE.validate_json(message)
+        except ValidationError as error:
+            detail = f"Not understood: {error.error_count()} wrong field(s)."
+            self._client.offer(encode({"type": "error", "detail": detail}))
+            return
+        if isinstance(asked, Authenticate):
+            self._hub.spawn(_renew(self._service, self._client, asked.token))
+            return
+        for channel in asked.channels:
+            self._hub.spawn(_follow(self._service, self._hub, self._client, channel, asked.after.get(channel)))
+
+    def leave(self) -> None:
+        """Forgets the reader."""
+        if not self._left:
+            self._left = True
+            self._client.end(1000, "gone")
+            self._hub.remove(self._client)
 
 
 async def _follow(service: Service, hub: Hub, client: Client, channel: str, after: str | None) -> None:
