@@ -21,17 +21,19 @@ pytestmark = pytest.mark.integration
 
 
 class Neighbours:
-    """The internal port of integrations as other organisations see it: nothing is there."""
+    """The internal port of integrations as other organisations see it: nothing but `own` is there."""
 
     def __init__(self, own: str = "") -> None:
         self.own = own
-        self.asked: list[dict[str, Any]] = []
+        self.asked: list[str] = []
 
     async def call(self, service: str, method: str, path: str, *, json: Any = None, **_options: Any) -> Any:
-        self.asked.append(json)
-        if json["integration"] != self.own:
-            raise errors.Remote(404, "not-found", "There is nothing here.", title="Not found")
-        return {"output": {}}
+        self.asked.append(path)
+        if path == "/internal/references":
+            named = [item["integration"] for item in json["references"]]
+            fault = {"field": "integration", "detail": "There is no such integration.", "path": [], "kind": ""}
+            return {"faults": [{"index": index, **fault} for index, name in enumerate(named) if name != self.own]}
+        raise errors.Remote(404, "not-found", "There is nothing here.", title="Not found")
 
     async def close(self) -> None:
         return None
@@ -50,7 +52,7 @@ async def test_b54_a_foreign_credential_is_refused_when_saved(public: httpx2.Asy
     refused = await public.post("/workflows", json=_body(foreign), headers=bearer(stage))
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:floyo:problem:unknown-integration")
     assert refused.json()["errors"][0]["pointer"] == "/steps/1/with/steps/0/with/integration"
-    assert all(asked["dry_run"] for asked in neighbours.asked), "nothing leaves while saving"
+    assert set(neighbours.asked) == {"/internal/references"}, "nothing leaves while saving"
     accepted = await public.post("/workflows", json=_body(own), headers=bearer(stage))
     assert accepted.status_code == 201
     changed = await public.put(f"/workflows/{accepted.json()['id']}", json=_body(foreign), headers=bearer(stage))

@@ -1,9 +1,9 @@
 """The integrations service, which alone reaches users' targets."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from shared import errors
 from shared.httpclient import Siblings
 
 MARGIN_SECONDS = 2.0
@@ -24,20 +24,16 @@ async def perform(
     )
 
 
-async def exists(siblings: Siblings, organization_id: UUID, integration: UUID, action: str) -> bool:
-    """Whether the organisation has an integration with this id; nothing leaves the machine to find out."""
-    body = {
-        "organization_id": organization_id,
-        "integration": str(integration),
-        "action": action,
-        "input": {},
-        "dry_run": True,
-    }
-    try:
-        await siblings.call("integrations", "POST", "/internal/actions", json=body, organization_id=organization_id)
-    except errors.Remote as problem:
-        return problem.status != 404
-    return True
+async def judge(
+    siblings: Siblings, organization_id: UUID, references: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What is wrong with {integration, action, input} references: {index, field, detail, path, kind}."""
+    body = {"organization_id": organization_id, "references": list(references)}
+    answer = await siblings.call(
+        "integrations", "POST", "/internal/references", json=body, organization_id=organization_id
+    )
+    found: list[dict[str, Any]] = answer["faults"]
+    return found
 
 
 async def audience(siblings: Siblings, kind: str) -> set[UUID]:

@@ -85,14 +85,19 @@ def read(raw: bytes) -> tuple[UUID | None, Definition]:
 
 
 async def save(
-    session: AsyncSession, author: Author, identifier: UUID | None, definition: Definition
+    session: AsyncSession, author: Author, identifier: UUID | None, definition: Definition, *, complete: bool = True
 ) -> tuple[Any, bool]:
-    """Make the workflow that a document names, or a new version of it if it differs; True when it is new."""
+    """Make the workflow that a document names, or a new version of it if it differs; True when it is new.
+
+    One that is not `complete`, because integrations are missing here, is left switched off.
+    """
     origin = f"import:{identifier}" if identifier else None
     known = await _known(session, author.organization_id, identifier, origin)
     if known is None:
-        workflow_id, _ = await workflows.create(session, author, definition, origin=origin)
+        workflow_id, _ = await workflows.create(session, author, definition, origin=origin, active=complete)
         return await workflows.get(session, author.organization_id, workflow_id), True
+    if not complete and known.active:
+        known = await workflows.switch(session, author, known.id, active=False)
     if known.definition == workflows.write(definition):
         return known, False
     return await workflows.replace(session, author, known.id, definition, if_match=None), False

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.workflows.clients import integrations
 from services.workflows.domain import causes
 from services.workflows.domain.definition import Definition
+from services.workflows.domain.templates import escape, is_template
 from services.workflows.step import Context
 from shared import errors
 from shared.httpclient import Siblings
@@ -40,34 +41,62 @@ class Integrations:
         )
 
 
-async def check_references(siblings: Siblings, organization_id: UUID, definition: Definition) -> None:
-    """Refuse a definition that names, by id, an integration which the organisation does not have.
+async def missing(siblings: Siblings, organization_id: UUID, definition: Definition) -> list[errors.FieldError]:
+    """Every field that names an integration or action which is not there, or gives it what it does not take.
 
-    Names are looked up when the step runs, so that a workflow may be saved before its integration is made.
+    What a template will say is known only when the step runs.
     """
     steps = [step.model_dump(by_alias=True) for step in definition.steps]
-    known: dict[UUID, bool] = {}
-    faults = []
-    for pointer, integration, action in _references(steps, "/steps"):
-        if integration not in known:
-            known[integration] = await integrations.exists(siblings, organization_id, integration, action)
-        if not known[integration]:
-            faults.append(errors.FieldError(f"{pointer}/with/integration", "There is no such integration."))
+    asked = list(_references(steps, "/steps"))
+    if not asked:
+        return []
+    faults = await integrations.judge(siblings, organization_id, [given for _, given in asked])
+    found = []
+    for fault in faults:
+        pointer, given = asked[fault["index"]]
+        if fault["field"] != "input" or not _depends(given["input"], fault):
+            path = "".join(f"/{escape(str(part))}" for part in fault["path"])
+            found.append(errors.FieldError(f"{pointer}/with/{fault['field']}{path}", fault["detail"]))
+    return found
+
+
+async def check_references(siblings: Siblings, organization_id: UUID, definition: Definition) -> None:
+    """Refuse a definition that names what is not there, with a pointer for each fault."""
+    faults = await missing(siblings, organization_id, definition)
     if faults:
-        raise errors.Invalid("unknown-integration", faults[0].detail, errors=faults)
+        slug = "unknown-integration" if faults[0].pointer.endswith("/integration") else "invalid-workflow"
+        raise errors.Invalid(slug, f"{faults[0].pointer}: {faults[0].detail}", errors=faults[:100])
 
 
-def _references(value: Any, pointer: str) -> Iterator[tuple[str, UUID, str]]:
-    """Every action step, however deep, that names an integration by id."""
+def _depends(given: Any, fault: Mapping[str, Any]) -> bool:
+    """Whether a fault may vanish once templates are rendered: where one stands, or judged over what holds one."""
+    if fault["kind"] in {"missing", "extra_forbidden"}:
+        return False
+    for part in fault["path"]:
+        try:
+            given = given[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return _holds_template(given)
+
+
+def _holds_template(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_template(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_holds_template(item) for item in value)
+    return is_template(value)
+
+
+def _references(value: Any, pointer: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every action step, however deep, whose integration and action are known now."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _references(item, f"{pointer}/{index}")
     elif isinstance(value, dict) and isinstance(value.get("with"), dict):
         given = value["with"]
-        if value.get("type") == "action":
-            try:
-                yield pointer, UUID(str(given.get("integration"))), str(given.get("action"))
-            except ValueError:
-                return
+        named = [given.get(name) for name in ("integration", "action")]
+        if value.get("type") == "action" and all(isinstance(name, str) and not is_template(name) for name in named):
+            yield pointer, {"integration": named[0], "action": named[1], "input": given.get("input", {})}
         for name in ("steps", "branches"):
             yield from _references(given.get(name), f"{pointer}/with/{name}")

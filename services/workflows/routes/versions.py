@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 
 from services.workflows.deps import IfMatch, Reader, Writer, author
 from services.workflows.domain import documents, outside, versions, workflows
-from services.workflows.schemas.workflows import Change, DiffOut, RollbackIn, VersionOut, WorkflowOut, show
+from services.workflows.schemas.workflows import Change, DiffOut, ImportedOut, RollbackIn, VersionOut, WorkflowOut, show
 from shared import errors, webapp
 from shared.deps import CursorParameter, Limit, ServiceDep, Session
 from shared.pagination import Page, cut
@@ -79,17 +79,22 @@ async def export_workflow(workflow_id: UUID, session: Session, principal: Reader
 @router.post(
     "/workflows/import",
     openapi_extra={"requestBody": {"required": True, "content": {YAML: _DOCUMENT}}},
-    responses={201: {"model": WorkflowOut, "description": "The workflow is new"}},
+    responses={201: {"model": ImportedOut, "description": "The workflow is new"}},
 )
-async def import_workflow(request: Request, response: Response, service: ServiceDep, principal: Writer) -> WorkflowOut:
-    """Saves a YAML document: 201 when its id is new here, 200 with a new version only if something changed."""
+async def import_workflow(request: Request, response: Response, service: ServiceDep, principal: Writer) -> ImportedOut:
+    """Saves a YAML document: 201 when its id is new here, 200 with a new version only if something changed.
+
+    What names integrations that are not here is saved too, but switched off, with a list of what is `missing`.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in {YAML, "application/x-yaml", "text/yaml"}:
         raise errors.Unsupported("unsupported-media-type", f"Send {YAML}.")
     identifier, definition = documents.read(await request.body())
-    await outside.check_references(service.siblings, principal.organization_id, definition)
+    faults = await outside.missing(service.siblings, principal.organization_id, definition)
     async with service.database.session(principal.organization_id) as session:
-        found, created = await documents.save(session, author(principal), identifier, definition)
+        saved = documents.save(session, author(principal), identifier, definition, complete=not faults)
+        found, created = await saved
     response.status_code = 201 if created else 200
     response.headers["ETag"] = workflows.etag(found)
-    return show(found)
+    missing = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults]
+    return ImportedOut.model_validate({**show(found).model_dump(), "missing": missing})

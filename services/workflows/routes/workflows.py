@@ -102,10 +102,17 @@ async def delete_workflow(workflow_id: UUID, session: Session, principal: Writer
 
 @router.post("/workflows/{workflow_id}/activate")
 async def activate_workflow(
-    workflow_id: UUID, response: Response, session: Session, principal: Writer, if_match: IfMatch = None
+    workflow_id: UUID, response: Response, service: ServiceDep, principal: Writer, if_match: IfMatch = None
 ) -> WorkflowOut:
-    """Lets triggers and people start runs again."""
-    found = await workflows.switch(session, author(principal), workflow_id, active=True, if_match=if_match)
+    """Lets triggers and people start runs again; 422 names the fields whose integrations are missing."""
+    organization_id = principal.organization_id
+    async with service.database.session(organization_id) as session:
+        known = await workflows.get(session, organization_id, workflow_id)
+    if not known.active:
+        definition = Definition.model_validate(known.definition)
+        await outside.check_references(service.siblings, organization_id, definition)
+    async with service.database.session(organization_id) as session:
+        found = await workflows.switch(session, author(principal), workflow_id, active=True, if_match=if_match)
     response.headers["ETag"] = workflows.etag(found)
     return show(found)
 

@@ -24,6 +24,19 @@ class WorkflowOut(BaseModel):
     steps: list[dict[str, Any]]
 
 
+class Missing(BaseModel):
+    """A field that names what the organisation does not have, by JSON Pointer."""
+
+    pointer: str
+    detail: str
+
+
+class ImportedOut(WorkflowOut):
+    """What an import has saved: switched off while something is `missing`."""
+
+    missing: list[Missing]
+
+
 class VersionOut(BaseModel):
     """One version as it was saved."""
 
