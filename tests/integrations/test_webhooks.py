@@ -176,6 +176,27 @@ async def test_one_dead_receiver_holds_up_nobody(
     assert time.monotonic() - started < 5
 
 
+async def test_a_backlog_rests_with_its_receiver(
+    admin: Person, enter: Enter, canary: Canary, service_integrations: Service
+) -> None:
+    """While a breaker is open, two hundred waiting deliveries are not taken up one by one, only to be put back."""
+    policy = service_integrations.part(Desk).outlets.egress.policy
+    object.__setattr__(policy, "allow", policy.allow | {("127.0.0.1", 9)})
+    dead = await connect(admin, canary, url="http://127.0.0.1:9/")
+    for _ in range(200):
+        await publish(service_integrations, admin)
+    sender = asyncio.create_task(Sender(service_integrations).run())
+    await asyncio.sleep(3)
+    sender.cancel()
+    await asyncio.gather(sender, return_exceptions=True)
+    async with service_integrations.database.system() as session:
+        where = sa.select(webhook_delivery.c.problem, sa.func.count()).filter_by(webhook_id=UUID(dead["id"]))
+        rows = (await session.execute(where.group_by(webhook_delivery.c.problem))).all()
+    counts = {row[0]: row[1] for row in rows}
+    assert counts[None] > 180
+    assert counts["target-unreachable"] >= 5
+
+
 async def _never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
     writer.close()

@@ -39,15 +39,18 @@ async def claim(database: Database, *, limit: int, each: int, busy: Sequence[UUI
         return await storage.claim(session, clock.now(), LEASE, limit=limit, each=each, busy=busy)
 
 
-async def attempt(database: Database, ring: KeyRing, outlets: Outlets, delivery: Mapping[str, Any]) -> None:
-    """One attempt, with no transaction open while the receiver is asked, and its outcome."""
+async def attempt(database: Database, ring: KeyRing, outlets: Outlets, delivery: Mapping[str, Any]) -> float:
+    """One attempt, with no transaction open while the receiver is asked, and its outcome.
+
+    Answers for how many seconds the receiver is left alone by its circuit breaker: 0 where it was asked.
+    """
     webhook = delivery["webhook"]
-    answered, problem = None, None
+    answered, problem, rest = None, None, 0.0
     try:
         answered = await _post(ring, outlets, delivery)
     except errors.Unavailable as open_circuit:
-        wait = timedelta(seconds=int(open_circuit.headers["Retry-After"]))
-        values: dict[str, Any] = {"due_at": clock.now() + wait, "problem": open_circuit.slug}
+        rest = float(open_circuit.headers["Retry-After"])
+        values: dict[str, Any] = {"due_at": clock.now() + timedelta(seconds=rest), "problem": open_circuit.slug}
     except errors.FloyoError as failed:
         problem = failed.slug
         values = _outcome(delivery, None, problem)
@@ -58,6 +61,7 @@ async def attempt(database: Database, ring: KeyRing, outlets: Outlets, delivery:
         await storage.settle(session, delivery["id"], values)
         if "attempts" in values:
             await _judge_receiver(session, webhook, values)
+    return rest
 
 
 async def _judge_receiver(session: AsyncSession, webhook: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """The sender of outbound webhooks: a loop of the worker, woken or sweeping."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,7 +21,8 @@ class Sender:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._desk = service.part(Desk)
-        self._under_way: dict[asyncio.Task[None], Any] = {}
+        self._under_way: dict[asyncio.Task[float], Any] = {}
+        self._resting: dict[Any, float] = {}
 
     async def run(self) -> None:
         """Claims and sends for ever; a failing attempt stays leased and comes back."""
@@ -40,11 +40,12 @@ class Sender:
 
     async def _claim(self) -> int:
         """Starts an attempt for each delivery claimed."""
-        counts = Counter(self._under_way.values())
         free = CONCURRENCY - len(self._under_way)
         if free <= 0:
             return 0
-        each, busy = EACH, list(counts)
+        now = asyncio.get_running_loop().time()
+        self._resting = {webhook: until for webhook, until in self._resting.items() if until > now}
+        each, busy = EACH, list({*self._under_way.values(), *self._resting})
         if faults.active("one-delivery-queue"):
             each, busy = CONCURRENCY, []
         found = await sending.claim(self._service.database, limit=free, each=each, busy=busy)
@@ -63,9 +64,11 @@ class Sender:
             return
         done, _ = await asyncio.wait(self._under_way, timeout=SWEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            del self._under_way[task]
-            if not task.cancelled():
-                task.exception()  # a database fault; the lease brings the delivery back
+            webhook = self._under_way.pop(task)
+            # After a database fault the lease brings the delivery back.
+            if not task.cancelled() and task.exception() is None and task.result():
+                # Its backlog is left alone with it, or each of its deliveries would be taken up only to be put back.
+                self._resting[webhook] = asyncio.get_running_loop().time() + task.result()
 
 
 async def send_webhooks(service: Service) -> None:
