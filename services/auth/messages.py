@@ -35,6 +35,16 @@ class NoticeRaised(Reading):
     name: str
 
 
+class ApprovalRequested(Reading):
+    """A run waits for people: those named by id or role decide, all but who asked for it."""
+
+    organization_id: UUID
+    approval_id: UUID
+    step: str
+    approvers: list[str]
+    requested_by: str | None = None
+
+
 class AuditRecorded(Reading):
     """Somebody did something in another service that the audit log keeps."""
 

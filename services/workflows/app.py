@@ -7,7 +7,7 @@ from services.workflows.deps import open_waiters
 from services.workflows.internal_routes import lineage, people
 from services.workflows.internal_routes import workflows as internal_workflows
 from services.workflows.internal_routes.messages import HANDLERS
-from services.workflows.routes import approvals, runs, versions, workflows
+from services.workflows.routes import approvalpages, approvals, runs, versions, workflows
 from services.workflows.routes.quick import QuickStart
 from services.workflows.settings import Settings
 from services.workflows.storage.tables import inbox
@@ -18,7 +18,7 @@ from shared.settings import load
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The public API."""
-    routers = [versions.router, workflows.router, runs.router, approvals.router]
+    routers = [versions.router, workflows.router, runs.router, approvals.router, approvalpages.router]
     app = webapp.public_app("workflows", routers, settings or load(Settings), lifespan=open_waiters)
     app.user_middleware.append(Middleware(QuickStart, owner=app))
     return app

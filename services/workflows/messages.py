@@ -45,7 +45,10 @@ class RunFinished(Message):
 
 
 class ApprovalRequested(Message):
-    """A run waits for people: `required` of `approvers` (user ids and roles; empty means whoever may approve)."""
+    """A run waits for people: `required` of `approvers` (user ids and roles; empty means whoever may approve).
+
+    `requested_by`, `user:<id>` or the like, is whoever started it and so must not decide.
+    """
 
     type: ClassVar[str] = "approval.requested"
 
@@ -57,6 +60,7 @@ class ApprovalRequested(Message):
     approvers: list[str]
     required: int
     expires_at: datetime
+    requested_by: str | None = None
 
 
 class AuditRecorded(Message):

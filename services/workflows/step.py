@@ -114,7 +114,12 @@ class Platform(Protocol):
         """Answer {status, output, error} of a run that ended, None while it has not."""
 
     async def ask(
-        self, context: "Context", approvers: Sequence[str], required: int, expires: datetime
+        self,
+        context: "Context",
+        approvers: Sequence[str],
+        required: int,
+        expires: datetime,
+        form: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """Open or look up this step's approval: answers {status, decisions[]}."""
 

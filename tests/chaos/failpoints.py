@@ -37,7 +37,7 @@ FINAL = """
       FROM run WHERE depth = 0
 """
 CHILDREN = "SELECT id::text AS id, cause->>'id' AS parent FROM run WHERE depth = 1"
-TOLD = "SELECT id::text AS id FROM outbox WHERE type = 'approval.requested'"
+TOLD = "SELECT id::text AS id FROM outbox WHERE type = 'approval.requested' AND recipient = 'integrations'"
 FIRE = """
     UPDATE trigger SET next_at = now() WHERE workflow_id = $1::uuid AND next_at > now() + interval '1 hour'
     RETURNING id

@@ -44,7 +44,15 @@ class Answers:
     async def outcome(self, context: Context, run_id: uuid.UUID) -> dict[str, Any] | None:
         return dict(self._next(context, "outcome", run_id) or {}) or None
 
-    async def ask(self, context: Context, approvers: Sequence[str], required: int, expires: datetime) -> dict[str, Any]:
+    async def ask(
+        self,
+        context: Context,
+        approvers: Sequence[str],
+        required: int,
+        expires: datetime,
+        form: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:
+        assert all(question["name"] for question in form)
         return dict(self._next(context, "ask", (tuple(approvers), required, expires)))
 
 

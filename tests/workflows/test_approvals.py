@@ -1,6 +1,7 @@
 """Approvals over HTTP, with a real engine that waits for them."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -117,3 +118,79 @@ async def test_b48_a_workflow_that_starts_itself_comes_to_an_end(
         found = await stage.finish(engine, run, seconds=60)
     assert found["error"]["type"] == "limit-exceeded"
     assert await stage.execute("SELECT count(*) FROM run") == [(17,)]
+
+
+async def test_nobody_decides_what_they_have_started(public: httpx2.AsyncClient, stage: Stage) -> None:
+    starter, colleague = bearer(stage, "admin"), bearer(stage, "admin")
+    inner = await stage.workflow(approval())
+    workflow = await stage.workflow({"id": "w", "type": "workflow", "with": {"id": str(inner)}})
+    run = (await public.post(f"/workflows/{workflow}/runs", json={}, headers=starter)).json()["id"]
+    async with stage.engine(platform=True) as engine:
+        for _ in range(2):
+            await engine.advance()
+            await until(lambda: not engine.active)
+        (item,) = (await public.get("/approvals", headers=colleague)).json()["items"]
+        refused = await public.post(f"/approvals/{item['id']}", json={"decision": "approve"}, headers=starter)
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:floyo:problem:own-request")
+        decided = await public.post(f"/approvals/{item['id']}", json={"decision": "approve"}, headers=colleague)
+        assert decided.json()["status"] == "approved"
+        assert (await stage.finish(engine, UUID(run)))["status"] == "succeeded"
+
+
+async def test_a_form_is_filled_in_with_the_approval(public: httpx2.AsyncClient, stage: Stage) -> None:
+    form = [
+        {"name": "amount", "type": "number", "required": True},
+        {"name": "where", "type": "choice", "choices": ["Oslo", "Bergen"]},
+    ]
+    run = await _waiting(stage, form=form)
+    async with stage.engine(platform=True) as engine:
+        await engine.advance()
+        await until(lambda: not engine.active)
+        (item,) = (await public.get("/approvals", headers=bearer(stage))).json()["items"]
+        path = f"/approvals/{item['id']}"
+        shown = (await public.get(path, headers=bearer(stage))).json()["form"]
+        assert [question["name"] for question in shown] == ["amount", "where"]
+        for answers, pointer in (({}, "amount"), ({"amount": "x"}, "amount"), ({"amount": 1, "where": "Rome"}, "where"),
+                                 ({"amount": 1, "more": 2}, "more")):  # fmt: skip
+            refused = await public.post(path, json={"decision": "approve", "answers": answers}, headers=bearer(stage))
+            assert refused.json()["errors"][0]["pointer"] == f"/answers/{pointer}"
+        given = {"decision": "approve", "answers": {"amount": 12.5, "where": "Oslo"}}
+        assert (await public.post(path, json=given, headers=bearer(stage))).status_code == 200
+        found = await stage.finish(engine, run)
+    assert found["steps"][0]["output"]["decisions"][0]["answers"] == {"amount": 12.5, "where": "Oslo"}
+
+
+async def test_an_approval_ends_with_its_run_and_is_asked_anew(public: httpx2.AsyncClient, stage: Stage) -> None:
+    run = await _waiting(stage)
+    async with stage.engine(platform=True) as engine:
+        await engine.advance()
+        await until(lambda: not engine.active)
+        (first,) = (await public.get("/approvals", headers=bearer(stage))).json()["items"]
+        assert (await public.post(f"/runs/{run}/cancel", headers=bearer(stage))).status_code == 200
+        path, body = f"/approvals/{first['id']}", {"decision": "approve"}
+        assert (await public.get(path, headers=bearer(stage))).json()["status"] == "withdrawn"
+        assert (await public.post(path, json=body, headers=bearer(stage))).status_code == 409
+        assert (await public.post(f"/runs/{run}/retry", headers=bearer(stage))).status_code == 202
+        await engine.advance()
+        await until(lambda: not engine.active)
+        (second,) = (await public.get("/approvals?status=open", headers=bearer(stage))).json()["items"]
+        assert second["id"] != first["id"]
+        await public.post(f"/approvals/{second['id']}", json=body, headers=bearer(stage))
+        assert (await stage.finish(engine, run))["status"] == "succeeded"
+
+
+async def test_the_page_asks_and_decides_nothing(public: httpx2.AsyncClient, stage: Stage) -> None:
+    await _waiting(stage)
+    async with stage.engine(platform=True) as engine:
+        await engine.advance()
+        await until(lambda: not engine.active)
+    ((approval_id,),) = await stage.execute("SELECT id FROM approval")
+    page = await public.get(f"/approvals/pages/{approval_id}")
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert str(approval_id) not in page.text
+    for name in ("approval.js", "approval.css"):
+        assert f"../assets/{name}" in page.text
+        assert (await public.get(f"/approvals/assets/{name}")).status_code == 200
+    assert (await public.get("/approvals/assets/..%2f..%2fapp.py")).status_code == 404
+    assert await stage.execute("SELECT status FROM approval") == [("open",)], "scanners decide nothing"

@@ -48,7 +48,13 @@ The integration {name} is no longer authorized: the other side refused to renew 
 
 Workflows that use it fail until somebody authorizes it again: {link}
 """
+_APPROVAL = """\
+A run waits for your decision at its step {step}.
+
+See what is asked, and approve or reject it, on this page. Opening it decides nothing: {link}
+"""
 _TEXTS = {
+    "approval": ("A decision is asked of you", _APPROVAL),
     "verify": ("Verify your address", _VERIFY),
     "reset": ("Choose a new password", _RESET),
     "known": ("You have an account already", _KNOWN),

@@ -44,6 +44,19 @@ async def addresses(session: AsyncSession, organization_id: UUID, roles: Sequenc
     return (await session.execute(chosen.order_by(account.c.email))).scalars().all()
 
 
+async def approvers(
+    session: AsyncSession, organization_id: UUID, roles: Sequence[str], users: Sequence[UUID], without: str | None
+) -> Sequence[str]:
+    """Where the members of some roles, and some members, get letters; `without` is `user:<id>` of somebody left out."""
+    joined = sa.select(account.c.email).join(member, account.c.id == member.c.user_id)
+    chosen = joined.where(
+        member.c.organization_id == organization_id,
+        sa.or_(member.c.role.in_(roles), member.c.user_id.in_(users)),
+        sa.literal("user:") + sa.cast(member.c.user_id, sa.Text) != (without or ""),
+    )
+    return (await session.execute(chosen.order_by(account.c.email))).scalars().all()
+
+
 async def count(session: AsyncSession, organization_id: UUID) -> int:
     """How many belong to the organisation."""
     statement = sa.select(sa.func.count()).select_from(member).where(member.c.organization_id == organization_id)

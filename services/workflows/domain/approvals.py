@@ -1,6 +1,7 @@
 """Approvals: who may decide, how often, and what a decision sets in motion."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ class Decision:
     subject: str
     decision: str
     comment: str | None
+    answers: dict[str, Any] = field(default_factory=dict)
 
 
 async def decide(session: AsyncSession, made: Decision) -> dict[str, Any]:
@@ -37,6 +39,8 @@ async def decide(session: AsyncSession, made: Decision) -> dict[str, Any]:
         raise errors.Forbidden("own-request", "Somebody else has to decide what you have started.")
     if found.approvers and not {str(made.user_id), made.role} & set(found.approvers):
         raise errors.Forbidden("not-an-approver", "Others are asked to decide this.")
+    if made.decision == "approve":
+        _check_answers(found.form or [], made.answers)
     stored = await approvals.decide(
         session,
         {
@@ -46,6 +50,7 @@ async def decide(session: AsyncSession, made: Decision) -> dict[str, Any]:
             "decision": made.decision,
             "comment": made.comment,
             "decided_at": now,
+            "answers": made.answers or None,
         },
     )
     if not stored:
@@ -61,13 +66,34 @@ async def decide(session: AsyncSession, made: Decision) -> dict[str, Any]:
     return await read(session, made.organization_id, made.approval_id)
 
 
+def _check_answers(form: Sequence[dict[str, Any]], answers: dict[str, Any]) -> None:
+    """Hold answers to the form; errors.Invalid names each that is missing, unknown or of another kind."""
+    asked = {question["name"]: question for question in form}
+    faults = [errors.FieldError(f"/answers/{name}", "Nobody asked this.") for name in answers.keys() - asked.keys()]
+    for name, question in asked.items():
+        if name not in answers:
+            faults += [errors.FieldError(f"/answers/{name}", "This is asked.")] if question["required"] else []
+        elif not _FITS[question["type"]](question, answers[name]):
+            faults.append(errors.FieldError(f"/answers/{name}", f"This is no {question['type']} that fits."))
+    if faults:
+        raise errors.Invalid("invalid-input", faults[0].detail, errors=faults)
+
+
+_FITS: dict[str, Callable[[dict[str, Any], Any], bool]] = {
+    "text": lambda _, answer: isinstance(answer, str),
+    "number": lambda _, answer: isinstance(answer, int | float) and not isinstance(answer, bool),
+    "boolean": lambda _, answer: isinstance(answer, bool),
+    "choice": lambda question, answer: answer in question["choices"],
+}
+
+
 async def read(session: AsyncSession, organization_id: UUID, approval_id: UUID) -> dict[str, Any]:
     """One approval with its decisions; NotFound."""
     found = await approvals.get(session, organization_id, approval_id)
     if found is None:
         raise errors.NotFound
     made = await approvals.decisions(session, approval_id)
-    return {**found._mapping, "step": found.key, "decisions": [row._mapping for row in made]}  # noqa: SLF001
+    return {**found._mapping, "form": found.form or [], "step": found.key, "decisions": [row._mapping for row in made]}  # noqa: SLF001
 
 
 async def page(

@@ -82,7 +82,14 @@ class Platform:
             return None
         return {"status": found.status, "output": output, "error": found.error}
 
-    async def ask(self, context: Context, approvers: Sequence[str], required: int, expires: datetime) -> dict[str, Any]:
+    async def ask(
+        self,
+        context: Context,
+        approvers: Sequence[str],
+        required: int,
+        expires: datetime,
+        form: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:
         """This step's approval and what was decided so far; nobody is asked in a dry run."""
         if self._dry:
             return {"id": None, "status": "approved", "decisions": []}
@@ -96,6 +103,7 @@ class Platform:
             "required": required,
             "expires_at": expires,
             "created_at": clock.now(),
+            "form": list(form),
         }
         async with self._database.session(context.organization_id) as session:
             values["requested_by"] = await family.starter(session, context.run_id)
@@ -112,7 +120,8 @@ class Platform:
         if late:
             async with self._database.session(context.organization_id) as session:
                 await _tell(session, found)
-        made = [{"by": row.decided_by, "decision": row.decision, "comment": row.comment} for row in decided]
+        made = [{"by": row.decided_by, "decision": row.decision, "comment": row.comment}
+                | ({"answers": row.answers} if row.answers else {}) for row in decided]  # fmt: skip
         return {"id": str(found.id), "status": status, "decisions": made}
 
 
@@ -126,5 +135,6 @@ async def _tell(session: AsyncSession, approval: Any) -> None:
         approvers=approval.approvers,
         required=approval.required,
         expires_at=approval.expires_at,
+        requested_by=approval.requested_by,
     )
-    await outbox.add(session, tables.outbox, message, to=("integrations",), key=str(approval.id))
+    await outbox.add(session, tables.outbox, message, to=("integrations", "auth"), key=str(approval.id))

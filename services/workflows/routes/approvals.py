@@ -55,6 +55,7 @@ async def decide(approval_id: UUID, body: DecideIn, service: ServiceDep, princip
         subject=principal.subject,
         decision=body.decision,
         comment=body.comment,
+        answers=body.answers,
     )
     async with service.database.session(principal.organization_id) as session:
         decided = ApprovalOut.model_validate(await approvals.decide(session, made))

@@ -1,13 +1,14 @@
 """Wire shapes of approvals."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from services.workflows.domain.definition import Strict
 
+Answer = bool | Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(max_length=2_000)]
 ApprovalStatus = Literal["open", "approved", "rejected", "expired", "withdrawn"]
 
 
@@ -16,6 +17,7 @@ class DecideIn(Strict):
 
     decision: Literal["approve", "reject"]
     comment: Annotated[str, Field(max_length=2_000)] | None = None
+    answers: Annotated[dict[str, Answer], Field(default_factory=dict, max_length=20)]
 
 
 class DecisionOut(BaseModel):
@@ -24,6 +26,7 @@ class DecisionOut(BaseModel):
     decided_by: str
     decision: Literal["approve", "reject"]
     comment: str | None
+    answers: dict[str, Any] | None
     decided_at: datetime
 
 
@@ -43,6 +46,7 @@ class ApprovalSummary(BaseModel):
 
 
 class ApprovalOut(ApprovalSummary):
-    """An approval with the decisions made so far."""
+    """An approval with the questions to fill in when approving, and the decisions made so far."""
 
+    form: list[dict[str, Any]]
     decisions: list[DecisionOut]
