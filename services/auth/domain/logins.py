@@ -33,6 +33,9 @@ async def login(context: Context, email: emails.Address, proof: Proof, device: s
     if account.verified_at is None and context.settings.verification_required:
         raise errors.Forbidden("email-not-verified", "Open the link in the letter that verifies the address first.")
     signing = await context.keys.current()
+    pair = await sessions.log_in(context, signing, account, device) if account.totp_enabled_at is None else None
+    if pair is not None:
+        return pair
     async with context.database.system() as session:
         pair = await _start(context, session, signing, account, code=proof.totp, device=device)
     if pair is None:

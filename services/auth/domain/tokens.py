@@ -46,9 +46,9 @@ class Bearer:
     platform_admin: bool
 
 
-def mint(settings: Settings, signing: SigningKey, bearer: Bearer) -> str:
+def mint(settings: Settings, signing: SigningKey, bearer: Bearer, *, at: float | None = None) -> str:
     """An access token, dated in milliseconds so that revocations before and after it can be told apart."""
-    now = time.time()
+    now = time.time() if at is None else at
     claims = {
         "iss": settings.public_url,
         "aud": AUDIENCE,

@@ -14,8 +14,9 @@ from shared.database import Database
 
 Account = sa.Row[Any]
 _LOOK_UP = (
-    "SELECT id, email, email_key, password_hash, verified_at, disabled_at FROM account WHERE email_key = $1"
-)  # fmt: skip
+    "SELECT id, email, email_key, password_hash, verified_at, disabled_at, totp_enabled_at FROM account"
+    " WHERE email_key = $1"
+)
 
 
 async def insert_new(session: AsyncSession, **values: Any) -> bool:
@@ -36,7 +37,7 @@ async def find_by_email(session: AsyncSession, email_key: str) -> Account | None
 
 
 async def look_up(database: Database, email_key: str) -> Any | None:
-    """What a login begins with, in one round trip: id, email, email_key, password_hash, verified_at, disabled_at."""
+    """What a login begins with, in one round trip: who that is, how they prove it, and whether they may."""
     async with database.statements() as connection:
         found = await connection.fetchrow(_LOOK_UP, email_key)
     return None if found is None else SimpleNamespace(**found)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.storage.tables import refresh_token
 from services.auth.storage.tables import session as table
+from shared.database import Database
 from shared.testing import faults
 
 _OPEN = sa.text(
@@ -39,6 +40,41 @@ async def open(session: AsyncSession, **values: Any) -> sa.Row[Any] | None:  # n
     Standing is share-locked as by `organizations.standing`.
     """
     return (await session.execute(_OPEN, values)).first()
+
+
+# The same for a login, which also finds the organisation to begin in and writes itself down.
+_LOG_IN = """
+    WITH standing AS MATERIALIZED (
+        SELECT organization.id, member.role, account.platform_admin
+          FROM organization
+          JOIN member ON member.organization_id = organization.id
+          JOIN account ON account.id = member.user_id
+         WHERE account.id = $1 AND account.password_hash = $2 AND account.totp_enabled_at IS NULL
+           AND account.disabled_at IS NULL AND organization.disabled_at IS NULL
+         ORDER BY organization.personal DESC, organization.id LIMIT 1
+           FOR SHARE
+    ), begun AS (
+        INSERT INTO session (id, user_id, active_organization_id, user_agent, address, created_at, seen_at, expires_at)
+        SELECT $3, $1, id, $4, $5, $6, $6, $7 FROM standing
+    ), continued AS (
+        INSERT INTO refresh_token (digest, session_id, salt, expires_at) SELECT $8, $3, $9, $10 FROM standing
+    ), noted AS (
+        INSERT INTO audit_entry (id, organization_id, actor, action, target, details, trace_id, at, address)
+        SELECT $11, id, 'user:' || $1, 'session.started', $1::text, '{}', $12, $6, $13 FROM standing
+    )
+    SELECT id, role, platform_admin FROM standing
+"""
+
+
+async def log_in(database: Database, *values: Any) -> Any | None:
+    """A session of a person without a second factor in one round trip and transaction: {id, role, platform_admin}.
+
+    None when the password is another by now, or there is anything else to ask. `values` are the person's id and
+    password hash, the session's id, user agent, address, beginning and end, digest, salt and end of its refresh token,
+    the id and trace of the entry in the audit log, and from where.
+    """
+    async with database.statements() as connection:
+        return await connection.fetchrow(_LOG_IN, *values)
 
 
 async def lock(session: AsyncSession, session_id: UUID) -> sa.Row[Any] | None:
