@@ -38,15 +38,13 @@ def router(inbox: sa.Table, handlers: Mapping[str, Handler]) -> APIRouter:
         handler = handlers.get(envelope.type)
         if handler is None:
             raise errors.Invalid("unknown-message", f"Nobody here reads {envelope.type}.")
-        parts = () if handler.part is None else (service.part(handler.part),)
-        return {"applied": await _apply_once(session, inbox, envelope, handler, *parts)}
+        part = () if handler.part is None else (service.part(handler.part),)
+        return {"applied": await _apply_once(session, inbox, envelope, handler, *part)}
 
     return routes
 
 
-async def _apply_once(
-    session: AsyncSession, inbox: sa.Table, envelope: Envelope, handler: Handler, *parts: Any
-) -> bool:
+async def _apply_once(session: AsyncSession, inbox: sa.Table, envelope: Envelope, handler: Handler, *part: Any) -> bool:
     statement = insert(inbox).values(id=envelope.id, received_at=clock.now()).on_conflict_do_nothing()
     if (await session.execute(statement.returning(inbox.c.id))).first() is None:
         return False
@@ -54,6 +52,6 @@ async def _apply_once(
         reading = handler.reading.model_validate(envelope.body)
     except ValidationError as error:
         raise errors.Invalid("unreadable-message", f"{envelope.type}: {error.error_count()} wrong fields.") from None
-    await handler.apply(session, reading, *parts)
+    await handler.apply(session, reading, *part)
     failpoint("inbox-before-commit")
     return True
