@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from services.auth.domain import sessions
 from services.auth.settings import Settings
+from services.auth.storage import sessions as stored_sessions
 from tests.auth.processes import Mailbox, Person, Process, running
 
 Join = Callable[[], Awaitable[Person]]
@@ -104,3 +106,26 @@ async def test_unverified_address_may_not_log_in_where_verification_is_required(
         await process.deliver()
         await person.ok("POST", "/auth/verify-email", 204, json={"token": process.mailbox.tokens(person.email)[-1]})
         await person.login()
+
+
+async def test_who_is_switched_off_while_logging_in_is_out(
+    join: Join, service_auth: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The revocation comes after the look at the person's standing and before the token is made."""
+    person, admin = await join(), Person(service_auth)
+    body = {"email": admin.email, "password": admin.password, "admin": True}
+    await service_auth.as_sibling("auth", "POST", "/internal/users", json=body)
+    await admin.login()
+    path, begin = f"/users/{await person.user_id()}/status", stored_sessions.log_in
+
+    async def overtaken(*values: Any) -> Any:
+        found = await begin(*values)
+        await admin.ok("PUT", path, 204, json={"active": False})
+        return found
+
+    monkeypatch.setattr(stored_sessions, "log_in", overtaken)
+    await person.login()
+    await service_auth.service.verifier.poll()
+    await person.refused("GET", "/users/me", 401)
+    refused = {"refresh_token": person.pair["refresh_token"]}
+    await person.refused("POST", "/auth/refresh", 401, json=refused)
