@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from prometheus_client import Counter
 
 from services.events.storage.log import Appended
 from shared import errors
 
 MAX_ITEMS = 5_000
+EVENTS = Counter("floyo_events_total", "Events that were sent, by what became of them", ["outcome"])
 _RAW = msgspec.json.Decoder(list[msgspec.Raw])
 _BLANK = " \t\n\r"
 
@@ -37,6 +39,13 @@ class Outcome:
         pointer = error.errors[0].pointer if error.errors else ""
         detail = f"{pointer}: {error.detail}" if pointer and pointer not in error.detail else error.detail
         self.rejected.append({"index": index, "type": errors.TYPE_PREFIX + error.slug, "detail": detail})
+
+    def note(self) -> None:
+        """Adds it to the process's figures."""
+        for name, number in (("accepted", self.accepted), ("duplicate", self.duplicates),
+                             ("filtered", self.filtered), ("rejected", len(self.rejected))):  # fmt: skip
+            if number:
+                EVENTS.labels(name).inc(number)
 
     def body(self) -> dict[str, Any]:
         """The answer."""

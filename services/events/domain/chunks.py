@@ -1,5 +1,6 @@
 """A file on its way into PostgreSQL: pieces of one size, each its own transaction, so that nothing is held open."""
 
+import hashlib
 from uuid import UUID
 
 from services.events.storage import jobs
@@ -18,10 +19,12 @@ class Chunks:
         self._pending = bytearray()
         self._number = 0
         self.job_id = ids.new()
+        self.digest = hashlib.sha256()
 
     async def write(self, part: bytes) -> None:
         """Takes some bytes, and stores the pieces that are full."""
         self._pending += part
+        self.digest.update(part)
         while len(self._pending) >= self.SIZE:
             await self._store(bytes(self._pending[: self.SIZE]))
             del self._pending[: self.SIZE]

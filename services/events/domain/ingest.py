@@ -10,7 +10,7 @@ from asyncpg import PostgresError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.domain import filters, partitions, signals
-from services.events.domain.batches import Outcome
+from services.events.domain.batches import EVENTS, Outcome
 from services.events.domain.drafts import Batch, Draft
 from services.events.domain.signals import Signals
 from services.events.storage import log, rejections
@@ -67,6 +67,7 @@ async def post_batch(
         async def produce() -> tuple[int, Any]:
             outcome = Outcome()
             await append_items(session, request.organization_id, items, read, outcome, hashing=request.hashing)
+            outcome.note()
             return 200, outcome.body()
 
         answer = await idempotency.run(
@@ -119,7 +120,9 @@ async def append(session: AsyncSession, drafts: Sequence[Draft], hashing: bytes)
 def receipt(appended: Appended | None) -> tuple[int, dict[str, Any]]:
     """Status and body for one event."""
     if appended is None:
+        EVENTS.labels("filtered").inc()
         return 200, {"id": None, "position": None, "filtered": True}
+    EVENTS.labels("duplicate" if appended.duplicate else "accepted").inc()
     body = {"id": str(appended.id), "position": appended.position.text()}
     return (200, {**body, "duplicate": True}) if appended.duplicate else (201, body)
 
@@ -157,6 +160,7 @@ class Committer:
             self.group.size -= count
         if found is not None:
             outcome.accepted, outcome.duplicates = found, count - found
+            outcome.note()
             return outcome.body()
         return await self._store_each(batch.drafts(organization_id), outcome)
 
@@ -183,6 +187,7 @@ class Committer:
                 raise found
             else:
                 outcome.add(found)
+        outcome.note()
         return outcome.body()
 
     async def _write(self, drafts: Sequence[Draft]) -> list[Appended | None]:

@@ -8,13 +8,17 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from services.events.domain import drafts, filters, ingest, signals
 from services.events.domain.batches import Outcome
+from services.events.domain.chunks import Chunks
 from services.events.domain.drafts import Draft
 from services.events.domain.jobs import Work
 from services.events.domain.signals import Signals
 from services.events.storage import jobs
-from shared import errors, strictjson
+from services.events.storage.tables import idempotency_key
+from shared import errors, idempotency, strictjson
 
 CSV = "csv"
 NDJSON = "ndjson"
@@ -37,6 +41,27 @@ class Place:
         return {"chunk": self.chunk, "offset": self.offset, "index": self.index, "header": self.header}
 
 
+async def start(
+    session: AsyncSession, organization_id: UUID, given: dict[str, Any], chunks: Chunks, key: str | None
+) -> UUID:
+    """Has a stored file read; the same file under the same key again is the first one's job."""
+
+    async def produce() -> tuple[int, Any]:
+        await jobs.insert(session, organization_id, "upload", given, chunks.job_id)
+        return 202, {"job_id": str(chunks.job_id)}
+
+    answer = await idempotency.run(
+        session,
+        idempotency_key,
+        organization_id=organization_id,
+        route="POST /events/upload",
+        key=key,
+        request=[given, chunks.digest.hexdigest()],
+        produce=produce,
+    )
+    return UUID(answer.body["job_id"])
+
+
 async def run(work: Work) -> None:
     """Goes on from where the last attempt stood; events and place are one commit."""
     place = Place(**work.job.progress) if work.job.progress else Place()
@@ -57,6 +82,7 @@ async def run(work: Work) -> None:
             )  # fmt: skip
             place.index = first + len(records)
             _advance(work, place, read)
+            outcome.note()
             totals.accepted += outcome.accepted
             totals.duplicates += outcome.duplicates
             rejected += len(outcome.rejected)

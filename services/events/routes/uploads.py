@@ -8,11 +8,11 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
 
 from services.events.deps import WakeDep
-from services.events.domain import jobs, uploads
+from services.events.domain import uploads
 from services.events.domain.chunks import Chunks
 from services.events.schemas.jobs import JobStarted
 from shared import errors, webapp
-from shared.deps import ServiceDep, allow
+from shared.deps import IdempotencyKey, ServiceDep, allow
 from shared.identity import Principal
 
 routes = webapp.router(tags=["events"])
@@ -44,6 +44,7 @@ async def upload(
     principal: Annotated[Principal, allow("events:write")],
     source: Annotated[str | None, Query(max_length=255, description="For records that have none")] = None,
     type: Annotated[str | None, Query(max_length=255, description="For records that have none")] = None,  # noqa: A002
+    key: IdempotencyKey = None,
 ) -> JobStarted:
     """Stores a CSV or NDJSON file and has it read; ask GET /events/jobs/{job_id} how it goes."""
     chunks = Chunks(service.database, principal.organization_id)
@@ -54,9 +55,9 @@ async def upload(
     given = {"format": form.format(), "chunk_size": chunks.SIZE,
              "defaults": {name: value for name, value in (("source", source), ("type", type)) if value}}  # fmt: skip
     async with service.database.session(principal.organization_id) as session:
-        await jobs.start(session, principal.organization_id, "upload", given, job_id=chunks.job_id)
+        job_id = await uploads.start(session, principal.organization_id, given, chunks, key)
     await wake()
-    return JobStarted(job_id=chunks.job_id)
+    return JobStarted(job_id=job_id)
 
 
 class _Form:
