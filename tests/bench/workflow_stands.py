@@ -1,0 +1,177 @@
+"""Peers of the workflows bench on their feet: installed on demand under `.floyo/bench`, started, driven, stopped.
+
+A peer that cannot be installed leaves a file `NAME.failed` beside its folder, with the reason; delete it to try again.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import asyncpg
+
+from infra.local import ports
+from infra.local.home import ROOT
+from tests.bench import workflow_peers
+from tests.chaos.stand import Stand
+
+BENCH = ROOT / ".floyo" / "bench"
+SCRIPT = Path(workflow_peers.__file__)
+INSTALL_SECONDS, START_SECONDS = 300, 60
+PIP = {
+    "dbos": ("dbos", "fastapi", "uvicorn", "httpx", "psycopg[binary]"),
+    "celery": ("celery", "redis", "requests", "packaging"),
+}
+NPM = {"node-red": "node-red", "n8n": "n8n"}
+CONCURRENT = 20
+
+
+def install(name: str) -> str | None:
+    """Make a peer's environment if it has none; answers why it cannot be made, None when it stands."""
+    folder, failed = BENCH / name, BENCH / f"{name}.failed"
+    if _program(name).exists():
+        return None
+    if failed.exists():
+        return failed.read_text()
+    folder.mkdir(parents=True, exist_ok=True)
+    problem = _install(name, folder)
+    if problem is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        failed.write_text(problem)
+    return problem
+
+
+def _program(name: str) -> Path:
+    """What exists once a peer is installed."""
+    return BENCH / name / ("installed" if name in PIP else f"node_modules/.bin/{name}")
+
+
+def _install(name: str, folder: Path) -> str | None:
+    if name in PIP:
+        commands = [[sys.executable, "-m", "venv", str(folder)],
+                    [str(folder / "bin" / "pip"), "install", "-q", *PIP[name]]]  # fmt: skip
+    elif shutil.which("npm"):
+        commands = [
+            ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(folder), NPM[name]]
+        ]
+    else:
+        return "npm is not on this machine"
+    for command in commands:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"its installation took longer than {INSTALL_SECONDS} s"
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if "reason:" in line or "ERROR" in line]
+            return (lines or done.stderr.splitlines() or ["its installation failed"])[0][:300]
+    if name in PIP:
+        (folder / "installed").touch()
+    return None
+
+
+async def measure(name: str, stand: Stand, seconds: float) -> dict[str, Any] | None:
+    """Runs a second and latencies of one peer beside a stand's sink; None when there is no way to run it here."""
+    start = {"dbos": _start_dbos, "celery": _start_celery, "node-red": _start_node_red}.get(name)
+    if start is None:
+        return None
+    port = ports.free()
+    command = await start(stand, port)
+    async with _running(command, port):
+        await drive(f"http://127.0.0.1:{port}/run", 2)
+        return await drive(f"http://127.0.0.1:{port}/run", seconds)
+
+
+async def _start_dbos(stand: Stand, port: int) -> list[str]:
+    dsn = await asyncio.to_thread(stand.dsn, "postgres")
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("CREATE DATABASE bench_dbos")
+    await connection.close()
+    own = f"{dsn.rpartition('/')[0]}/bench_dbos"
+    return [str(BENCH / "dbos" / "bin" / "python"), str(SCRIPT), "dbos", str(port), _sink(stand), own]
+
+
+async def _start_celery(stand: Stand, port: int) -> list[str]:
+    password = (stand.home / "secrets" / "redis_floyo").read_text().strip()
+    (server,) = await asyncio.to_thread(stand.processes, "valkey")
+    broker = f"redis://floyo:{quote(password, safe='')}@127.0.0.1:{server['internal_port']}/0"
+    return [str(BENCH / "celery" / "bin" / "python"), str(SCRIPT), "celery", str(port), _sink(stand), broker]
+
+
+async def _start_node_red(stand: Stand, port: int) -> list[str]:
+    folder = stand.home / "node-red"
+    workflow_peers.flow(folder, port, _sink(stand))
+    return [str(_program("node-red")), "--userDir", str(folder), "--settings", str(folder / "settings.js")]
+
+
+def _sink(stand: Stand) -> str:
+    return f"http://127.0.0.1:{stand.sink_port}"
+
+
+@contextlib.asynccontextmanager
+async def _running(command: list[str], port: int) -> AsyncIterator[None]:
+    """A peer's processes, a group of their own, from their first answer to their end."""
+    process = await asyncio.to_thread(_open, command)
+    try:
+        await _answering(port, process)
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _open(command: list[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+
+
+async def _answering(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Servers listen before they are ready; a run that succeeds says that one is."""
+    deadline = time.monotonic() + START_SECONDS
+    async with aiohttp.ClientSession() as http:
+        while process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                timeout = aiohttp.ClientTimeout(total=10)
+                async with http.post(f"http://127.0.0.1:{port}/run", json={}, timeout=timeout) as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.2)
+    raise TimeoutError("it did not start")
+
+
+async def drive(url: str, seconds: float, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    """So many clients, each with the next run when its last has ended."""
+    latencies: list[float] = []
+    wrong: list[str] = []
+    until = time.perf_counter() + seconds
+
+    async def client(http: aiohttp.ClientSession) -> None:
+        while time.perf_counter() < until:
+            began = time.perf_counter()
+            async with http.post(url, json=body or {}) as answer:
+                found = await answer.json(content_type=None)
+                if answer.status != 200 or found.get("status", "succeeded") != "succeeded":
+                    wrong.append(f"{answer.status} {found}"[:300])
+            latencies.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    connector = aiohttp.TCPConnector(limit=CONCURRENT)
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as http:
+        await asyncio.gather(*(client(http) for _ in range(CONCURRENT)))
+    elapsed = time.perf_counter() - began
+    ordered = sorted(latencies)
+    return {
+        "runs_per_second": round(len(ordered) / elapsed, 1),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1_000, 1),
+        "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1_000, 1),
+        "failures": len(wrong),
+        "first_failure": wrong[0] if wrong else None,
+    }
