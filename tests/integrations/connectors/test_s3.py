@@ -27,6 +27,7 @@ ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # Am
 KEY = "reports/wöchentlich & mehr+1.csv"
 
 
+@pytest.mark.xdist_group("s3")  # one bucket for all of them
 class TestS3(ConnectorContract):
     id = "s3"
     inputs: ClassVar = {
