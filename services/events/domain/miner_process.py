@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from services.events.domain import packing
-from services.events.mining import backtest, condition, miner, proposal, teams, zoning
+from services.events.mining import backtest, catalogue, condition, miner, proposal, teams, zoning
 from services.events.mining.activity import Activities
 from services.events.mining.backtest import Backtest
 from services.events.mining.options import DEFAULT, Options
@@ -206,7 +206,7 @@ def _describe(pattern: Pattern) -> dict[str, Any]:
 
 def _certain(pattern: Pattern, judged: Backtest, certainty: float) -> float:
     """A schedule fires on every day of its kind, so a habit is only as certain as its replay was right."""
-    if pattern.kind != HABIT:
+    if pattern.kind != HABIT or not catalogue.entry(pattern.steps[0]).done:
         return certainty
     return round(min(certainty, wilson(judged.matched, judged.would_have_fired)), 4)
 

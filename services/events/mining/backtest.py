@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.events.mining import habits
+from services.events.mining import catalogue, habits, timetable
 from services.events.mining.activity import Activities, Bools, Ints
 from services.events.mining.cochange import Burst, bursts
 from services.events.mining.miner import mine
@@ -79,7 +79,8 @@ def replay(history: History, pattern: Pattern, options: Options = DEFAULT, fires
     fires: whether the trigger's condition holds for the event of an input index; without it every event does.
     """
     if pattern.kind == HABIT:
-        outcomes = _kept(history, pattern)
+        alerts = not catalogue.entry(pattern.steps[0]).done
+        outcomes = _overdue(history, pattern) if alerts else _kept(history, pattern)
     elif pattern.kind == RELATION:
         outcomes = _together(history, pattern)
     else:
@@ -106,8 +107,7 @@ def _kept(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]
     if not len(history.log):
         return outcomes
     calendar, middle, reach = (pattern.details[name] for name in ("calendar", "minute_of_day", "plus_minus_minutes"))
-    mine_ = np.array([actor == pattern.actors[0] for actor in history.log.actors], dtype=np.bool_)
-    rows = np.flatnonzero(mine_ & _fits(history.levels, pattern.steps[0]))
+    rows = _own(history, pattern)
     local = history.log.local
     days = np.floor(local / DAY).astype(np.int64)
     away = np.abs(local % DAY - MINUTE * float(str(middle)))
@@ -122,6 +122,30 @@ def _kept(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]
     otherwise = {int(days[row]): (int(row),) for row in rows[::-1] if not (days[row] in kept and days[row] in fired)}
     outcomes["missed"] = [otherwise[day] for day in sorted(otherwise) if day > int(days.min())]
     return outcomes
+
+
+def _overdue(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]]:
+    """Silences after which an alert would have told that the step is missing, each as the event before it.
+
+    matched: the step was not done on the day when it was due; wrong: it was done that day, only later than usual.
+    """
+    outcomes: dict[str, list[tuple[int, ...]]] = {"matched": [], "missed": [], "wrong": []}
+    limit = MINUTE * float(timetable.within(pattern) or np.inf)
+    rows = _own(history, pattern)
+    rows = rows[np.argsort(history.log.times[rows], kind="stable")]
+    times, days = history.log.times[rows], np.floor(history.log.local[rows] / DAY)
+    following = np.append(times[1:], history.log.times.max(initial=0.0))
+    due = days + round((limit - limit % DAY) / DAY) if np.isfinite(limit) else days
+    for row, silence, day in zip(rows.tolist(), (following - times).tolist(), due.tolist(), strict=True):
+        if silence > limit:
+            outcomes["wrong" if day in days else "matched"].append((row,))
+    return outcomes
+
+
+def _own(history: History, pattern: Pattern) -> Ints:
+    """Rows on which the person that the habit is of did its step."""
+    mine_ = np.array([actor == pattern.actors[0] for actor in history.log.actors], dtype=np.bool_)
+    return np.flatnonzero(mine_ & _fits(history.levels, pattern.steps[0])).astype(np.int64)
 
 
 def _together(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]]:

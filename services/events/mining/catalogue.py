@@ -13,7 +13,8 @@ from services.events.mining.tokens import Token
 class Entry:
     """Events whose "source type" reads like `matches` are `does`; with the connector present they become its action.
 
-    inputs: the action's input fields, each with the paths below the event to take it from, the first present first.
+    inputs: the action's input fields, each with the paths below the event to take it from, the first present first;
+    done: whether a workflow that does it spares somebody the step, and does not merely note that it was done.
     """
 
     matches: str
@@ -21,6 +22,7 @@ class Entry:
     connector: str | None = None
     action: str | None = None
     inputs: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    done: bool = True
 
 
 MESSAGE = (("channel", ("subject", "data.channel")), ("text", ("data.text", "data.message", "data.title")))
@@ -36,11 +38,15 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry(r"\b(mail|email|smtp|gmail|outlook)\b.*\b(sent|send|forward|repl)", "write the mail", "email", "send", MAIL),
     Entry(r"\b(message|chat|thread|comment|announcement)\b.*\b(post|sent|send|creat|add)", "write the message"),
     Entry(r"\b(dropbox|drive|s3)\b.*\b(upload|sav|creat|writ)", "store the file"),
-    Entry(r"\b(file|document|note|record|row|cell|changelog)\b.*\b(sav|edit|creat|writ|updat|add)", "note the change"),
+    Entry(
+        r"\b(file|document|note|record|row|cell|changelog)\b.*\b(sav|edit|creat|writ|updat|add)",
+        "note the change",
+        done=False,
+    ),
     Entry(r"\b(ticket|issue|task|case)\b.*\b(answer|repl|clos|resolv|comment|updat)", "prepare the answer"),
-    Entry(r"\b(view|open|visit|read|load|click|search|select)", "look it up"),
-    Entry(r"\b(command|shell|terminal|run|exec)", "note the command"),
-    Entry(r"", "record the step"),
+    Entry(r"\b(view|open|visit|read|load|click|search|select)", "look it up", done=False),
+    Entry(r"\b(command|shell|terminal|run|exec)", "note the command", done=False),
+    Entry(r"", "record the step", done=False),
 )
 
 

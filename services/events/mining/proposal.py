@@ -51,8 +51,23 @@ def choose(patterns: Sequence[Pattern]) -> list[Pattern]:
     """
     able = [one for one in patterns if one.score > 0 and _proposable(one)]
     told = {(step.source, step.type) for one in able if one.kind != HABIT for step in one.steps}
-    able = [one for one in able if one.kind != HABIT or (one.steps[0].source, one.steps[0].type) not in told]
+    able = [one for one in able if one.kind != HABIT or _is_news(one, told)]
     return [one for one in able if not any(_part_of(one, other) for other in able)]
+
+
+def _is_news(habit: Pattern, told: set[tuple[str, str]]) -> bool:
+    """Whether no other proposal has the habit's step, and a workflow could do it or miss it."""
+    step = habit.steps[0]
+    useful = catalogue.entry(step).done or timetable.deadline(habit) is not None
+    return useful and (step.source, step.type) not in told
+
+
+def _alert(pattern: Pattern) -> dict[str, Any]:
+    """A step that says what is missing; `trigger.data` is null, for nothing has happened."""
+    text = f"Missing: {_words(pattern.steps[0])}, usually done {timetable.when(pattern)}."
+    step = pattern.steps[0]
+    output = {"does": "tell what is missing", "source": step.source, "type": step.type, "text": text}
+    return {"id": "alert", "type": "transform", "with": {"output": output}}
 
 
 def _proposable(one: Pattern) -> bool:
@@ -86,12 +101,14 @@ def propose(
     rest = [inference.flatten(event) for event in others]
     terms = [] if habit else _conditions(pattern, triggers, rest)
     where = condition.cel(terms)
+    overdue = timetable.deadline(pattern) if habit and not catalogue.entry(pattern.steps[0]).done else None
     steps, found = _steps(pattern, examples, triggers, dict(integrations or {}))
+    steps = [_alert(pattern)] if overdue else steps
     left_out = [f"{item['step']}: {item['path']}" for item in found if item["kind"] == parameters.UNKNOWN]
     title = _title(pattern)
     definition = {
         "name": title[:LONGEST_NAME],
-        "trigger": timetable.schedule(pattern, zone) if habit else _trigger(pattern, where),
+        "trigger": overdue or (timetable.schedule(pattern, zone) if habit else _trigger(pattern, where)),
         "timeout": "PT10M",
         "steps": steps,
     }
@@ -188,6 +205,8 @@ def _words(token: Token) -> str:
 
 def _title(pattern: Pattern) -> str:
     first, last = pattern.steps[0], pattern.steps[-1]
+    if pattern.kind == HABIT and not catalogue.entry(last).done:
+        return f"Tell when {_words(last)} is missing, which is done {timetable.when(pattern)}"
     if pattern.kind == HABIT:
         return f"{timetable.when(pattern).capitalize()}, {_chore(last)}"
     if pattern.kind == RELATION:

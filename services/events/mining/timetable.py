@@ -1,10 +1,13 @@
-"""Habits as the clock sees them: when a schedule would fire, and how that is said."""
+"""Habits as the clock sees them: when a schedule would fire, when a step is overdue, and how that is said."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from services.events.mining.condition import EQUALS, Term, cel
 from services.events.mining.pattern import Pattern
+from services.events.mining.tokens import EXACT
 
 _CRON = {"daily": "*", "weekdays": "1-5", "monday": "1", "tuesday": "2", "wednesday": "3", "thursday": "4",
          "friday": "5", "saturday": "6", "sunday": "0"}  # fmt: skip
@@ -14,6 +17,27 @@ def schedule(pattern: Pattern, zone: str) -> dict[str, str]:
     """The trigger that fires at the habit's usual minute by the actor's clock."""
     hour, minute = divmod(_minute(pattern), 60)
     return {"type": "schedule", "cron": f"{minute} {hour} * * {_CRON[_calendar(pattern)]}", "timezone": zone}
+
+
+def deadline(pattern: Pattern) -> dict[str, Any] | None:
+    """The trigger that fires when the habit's step is overdue: no later than its day comes round again and usual delays
+    have passed. None for habits that pause, whose pauses would hide what is missing.
+    """
+    minutes = within(pattern)
+    if minutes is None:
+        return None
+    step = pattern.steps[0]
+    terms = [Term("event.actor", EQUALS, str(pattern.actors[0]))] if pattern.actors[0] is not None else []
+    if step.level == EXACT and step.subject is not None:
+        terms.append(Term("event.subject", EQUALS, step.subject))
+    match: dict[str, Any] = {"source": step.source, "type": step.type, **({"where": cel(terms)} if terms else {})}
+    return {"type": "absence", "match": match, "within": f"PT{minutes}M"}
+
+
+def within(pattern: Pattern) -> int | None:
+    """Minutes of silence after which the habit's step is overdue."""
+    days = {"daily": 1, "weekdays": 0}.get(_calendar(pattern), 7)
+    return days * 24 * 60 + 2 * int(str(pattern.details["plus_minus_minutes"])) if days else None
 
 
 def when(pattern: Pattern) -> str:
