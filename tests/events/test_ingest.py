@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.events.storage import history
+from services.events.storage.log import Position
 from tests.events.processes import Process, Tenant, sibling_headers
 
 EVENT = {"source": "git", "type": "commit.pushed", "actor": "ada", "subject": "main", "data": {"n": 1}}
@@ -172,7 +173,7 @@ async def test_an_emitted_event_tells_its_run(tenant: Tenant, service_events: Pr
     (event,) = (await tenant.client.get("/api/v1/events")).json()["items"]
     assert event["extensions"] == {"floyorun": run, "floyodepth": 3}
     async with service_events.service.database.session(tenant.organization_id) as session:
-        assert await history.page(session, tenant.organization_id, None, 10) == []
+        assert await history.after(session, tenant.organization_id, Position(0, 0, 0), 10) == []
 
 
 async def test_a_hundred_at_once_with_one_key_are_one_event_and_one_answer(tenant: Tenant) -> None:

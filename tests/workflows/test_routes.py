@@ -159,10 +159,11 @@ async def test_an_event_starts_one_run(public: httpx2.AsyncClient, internal: htt
 
 @pytest.mark.usefixtures("public")
 async def test_a_suggestion_makes_one_workflow(internal: httpx2.AsyncClient, stage: Stage) -> None:
+    suggestion = str(ids.new())
     body = {
         "organization_id": str(stage.organization_id),
         "definition": BODY,
-        "origin": {"type": "suggestion", "id": str(ids.new())},
+        "origin": {"type": "suggestion", "id": suggestion},
         "event": {"id": "e1", "source": "s", "type": "t", "data": {"n": 1}},
     }
     headers = sibling("events", "POST", "/internal/workflows")
@@ -173,7 +174,7 @@ async def test_a_suggestion_makes_one_workflow(internal: httpx2.AsyncClient, sta
     assert await stage.execute("SELECT active, version FROM workflow") == [(False, 1)]
     ((run, dry, cause),) = await stage.execute("SELECT id, dry_run, cause FROM run")
     assert (str(run), dry) == (first.json()["dry_run_id"], True)
-    assert cause == {"kind": "suggestion", "id": body["origin"]["id"]}
+    assert cause == {"kind": "suggestion", "id": suggestion}
     async with stage.engine() as engine:
         assert (await stage.finish(engine, run))["status"] == "succeeded"
 
