@@ -92,7 +92,7 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def engine(
-        self, answers: Answers | None = None, *, platform: bool = False, **more: Any
+        self, answers: Answers | None = None, *, platform: bool = False, rehearsals: Any = None, **more: Any
     ) -> AsyncIterator[Engine]:
         """A worker; with `platform` its steps reach Floyo itself, else the same answers."""
         outside = answers or Answers()
@@ -103,7 +103,7 @@ class Stage:
 
         database = self.service.database
         engine = Engine(
-            database, Recorder(database, untold), calls.Tools(outside, own), heart=database, owner=str(ids.new()),
+            database, Recorder(database, untold), calls.Tools(outside, own, rehearsals and calls.Tools(rehearsals, own)), heart=database, owner=str(ids.new()),
             **more,
         )  # fmt: skip
         try:

@@ -2,15 +2,16 @@
 
 import dataclasses
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from services.workflows.domain import calls
-from services.workflows.domain.outside import Integrations
+from services.workflows.domain import calls, runs
+from services.workflows.domain.outside import Integrations, Rehearsals
 from services.workflows.domain.platform import Platform
 from services.workflows.step import Context, Done, catalog
-from tests.workflows.driving import execution
-from tests.workflows.stage import Stage
+from tests.workflows.driving import Answers, execution
+from tests.workflows.stage import Stage, http, transform
 
 pytestmark = pytest.mark.integration
 
@@ -42,7 +43,7 @@ async def test_a_hostile_step_in_a_dry_run_reaches_nothing(stage: Stage) -> None
     async def wake() -> None:
         raise AssertionError("a dry run wakes nobody")
 
-    dry = calls.Tools(Integrations(siblings, dry=True), Platform(database, siblings, wake, dry=True))
+    dry = calls.Tools(Rehearsals(siblings, database), Platform(database, siblings, wake, dry=True))
     tools = calls.Tools(Integrations(siblings), Platform(database, siblings, wake), dry=dry)
     running = execution({"id": "a", "type": "action", "with": {"integration": "mail", "action": "send"}})
     running.run = dataclasses.replace(running.run, dry_run=True)
@@ -52,3 +53,42 @@ async def test_a_hostile_step_in_a_dry_run_reaches_nothing(stage: Stage) -> None
     assert await calls.perform(running, ready, tools, running.run.created_at) == Done()
     assert [place for place, _ in siblings.asked] == ["integrations/internal/http", "integrations/internal/actions"]
     assert all(body["dry_run"] is True for _, body in siblings.asked), "integrations neither decrypts nor connects then"
+
+
+async def _rehearse(stage: Stage, workflow: UUID, siblings: Any) -> dict[str, Any]:
+    async with stage.service.database.session(stage.organization_id) as session:
+        started = await runs.start_by_hand(
+            session, stage.organization_id, workflow, given=None, dry_run=True, subject="user:test"
+        )
+    async with stage.engine(rehearsals=Rehearsals(siblings, stage.service.database)) as engine:
+        return await stage.finish(engine, started.id)
+
+
+async def test_a_dry_run_is_answered_by_what_the_step_was_answered_last(stage: Stage) -> None:
+    inner = [http("call"), transform("n", "{{ steps.call.output.body.n }}")]
+    loop = {"id": "each", "type": "foreach", "with": {"items": [1, 2, 3], "steps": inner}}
+    workflow = await stage.workflow(http("look"), loop, transform("end", "{{ steps.look.output.body }}"))
+    siblings: Any = Recording()
+    never = await _rehearse(stage, workflow, siblings)
+    assert (never["status"], never["output"]) == ("succeeded", None), "nothing is recorded yet"
+    answers = [
+        {"status": 200, "headers": {}, "body": body} for body in ({"a": "x" * 300_000}, *({"n": n} for n in (7, 8, 9)))
+    ]
+    async with stage.engine(Answers(*answers)) as engine:
+        real = await stage.finish(engine, await stage.start(workflow))
+    assert real["status"] == "succeeded"
+    asked = len(siblings.asked)
+    found = await _rehearse(stage, workflow, siblings)
+    assert found["output"] == {"a": "x" * 300_000}, "even what is kept aside"
+    shown = {step["id"]: step["output"] for step in found["steps"]}
+    assert sorted(shown[f"each[{index}].n"] for index in range(3)) == [7, 8, 9]
+    assert len(siblings.asked) == asked + 4, "each request is judged all the same"
+    assert all(body["dry_run"] is True for _, body in siblings.asked)
+
+
+async def test_what_others_recorded_answers_nothing(stage: Stage) -> None:
+    stranger = Stage(stage.service)
+    workflow, other = await stage.workflow(http("look")), await stranger.workflow(http("look"))
+    async with stage.engine(Answers({"status": 200, "headers": {}, "body": "secret"})) as engine:
+        await stage.finish(engine, await stage.start(workflow))
+    assert (await _rehearse(stranger, other, Recording()))["output"]["body"] is None

@@ -9,7 +9,9 @@ from services.workflows.domain import causes
 from services.workflows.domain.definition import Definition
 from services.workflows.domain.templates import escape, is_template
 from services.workflows.step import Context
+from services.workflows.storage import recorded
 from shared import errors
+from shared.database import Database
 from shared.httpclient import Siblings
 
 
@@ -39,6 +41,34 @@ class Integrations:
             subject=f"run:{context.run_id}",
             seconds=context.timeout_seconds,
         )
+
+
+class Rehearsals(Integrations):
+    """What a dry run gets: the request is judged as ever, but answered by what the same step was answered last.
+
+    A step that has never run is answered by what integrations makes of the action's schema.
+    """
+
+    def __init__(self, siblings: Siblings, database: Database) -> None:
+        super().__init__(siblings, dry=True)
+        self._database = database
+
+    async def http(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
+        """An answer that the step has had, else {status: 200, …} with nothing in it."""
+        judged = await super().http(context, request)
+        answer: dict[str, Any] = await self._recall(context, "http", judged)
+        return answer
+
+    async def action(self, context: Context, integration: str, action: str, given: Any) -> Any:
+        """An output that the step has had, else one that fits the action's schema."""
+        return await self._recall(context, "action", await super().action(context, integration, action, given))
+
+    async def _recall(self, context: Context, kind: str, otherwise: Any) -> Any:
+        async with self._database.session(context.organization_id) as session:
+            found, output = await recorded.latest(
+                session, context.organization_id, context.workflow_id, context.step_id, kind
+            )
+        return output if found else otherwise
 
 
 async def missing(siblings: Siblings, organization_id: UUID, definition: Definition) -> list[errors.FieldError]:

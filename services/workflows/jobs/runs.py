@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.workflows.domain import bell, calls, sweeping, waiters
 from services.workflows.domain.engine import HEARTBEAT_SECONDS, Engine
-from services.workflows.domain.outside import Integrations
+from services.workflows.domain.outside import Integrations, Rehearsals
 from services.workflows.domain.platform import Platform
 from services.workflows.domain.recorder import Recorder
 from services.workflows.settings import Settings
@@ -39,7 +39,7 @@ async def open_engine(service: Service) -> AsyncIterator[None]:
 
     recorder = Recorder(service.database, partial(waiters.announce, service), shares)
     rehearsed = calls.Tools(
-        Integrations(service.siblings, dry=True), Platform(service.database, service.siblings, wake, dry=True)
+        Rehearsals(service.siblings, service.database), Platform(service.database, service.siblings, wake, dry=True)
     )
     tools = calls.Tools(
         Integrations(service.siblings), Platform(service.database, service.siblings, wake), dry=rehearsed
