@@ -6,6 +6,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from services.workflows.domain import erasure, runs
+from shared import ids
 from tests.workflows.stage import Stage, transform, until
 from tests.workflows.test_routes import bearer
 
@@ -194,3 +196,19 @@ async def test_the_page_asks_and_decides_nothing(public: httpx2.AsyncClient, sta
         assert (await public.get(f"/approvals/assets/{name}")).status_code == 200
     assert (await public.get("/approvals/assets/..%2f..%2fapp.py")).status_code == 404
     assert await stage.execute("SELECT status FROM approval") == [("open",)], "scanners decide nothing"
+
+
+async def test_a_person_who_is_gone_is_not_named_as_having_asked(stage: Stage) -> None:
+    person = ids.new()
+    async with stage.service.database.session(stage.organization_id) as session:
+        workflow = await stage.workflow(approval())
+        await runs.start_by_hand(
+            session, stage.organization_id, workflow, given=None, dry_run=False, subject=f"user:{person}"
+        )
+    async with stage.engine(platform=True) as engine:
+        await engine.advance()
+        await until(lambda: not engine.active)
+    assert await stage.execute("SELECT requested_by FROM approval") == [(f"user:{person}",)]
+    async with stage.service.database.system() as session:
+        await erasure.forget_user(session, person, [stage.organization_id])
+    assert await stage.execute("SELECT requested_by FROM approval") == [("user:deleted",)]

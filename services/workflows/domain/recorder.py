@@ -70,9 +70,8 @@ class Recorder:
             try:
                 async with self._database.system() as session:
                     written = await records.write(session, [record for record, _ in batch], leases.LEASE_SECONDS)
-                    for record, _ in batch:
-                        if record.status == "failed" and record.organization_id and record.run_id in written.held:
-                            await runs.close(session, record.organization_id, [record.run_id])
+                    for organization_id, failed in _failed(batch, written.held).items():
+                        await runs.close(session, organization_id, failed)
                     failpoint("result-before-commit")
                 break
             except errors.Unavailable:
@@ -119,3 +118,12 @@ class Recorder:
         middle = len(batch) // 2
         await self._write(batch[:middle])
         await self._write(batch[middle:])
+
+
+def _failed(batch: list[_Entry], held: set[UUID]) -> dict[UUID, list[UUID]]:
+    """The runs that have just failed, by organisation."""
+    found: dict[UUID, list[UUID]] = {}
+    for record, _ in batch:
+        if record.status == "failed" and record.organization_id is not None and record.run_id in held:
+            found.setdefault(record.organization_id, []).append(record.run_id)
+    return found

@@ -69,6 +69,10 @@ _APPROVERS = text(
      WHERE organization_id = ANY(:organizations) AND approvers ? :id
     """
 ).bindparams(sa.bindparam("organizations", type_=ARRAY(UUID_TYPE)))
+_REQUESTED = text(
+    "UPDATE approval SET requested_by = 'user:deleted' WHERE requested_by = :subject"
+    " AND organization_id = ANY(:organizations)"
+).bindparams(sa.bindparam("organizations", type_=ARRAY(UUID_TYPE)))
 # What their events said goes with the events.
 _EVENTS = text(
     """
@@ -141,7 +145,7 @@ async def rewrite_definition(session: AsyncSession, workflow_id: UUID, version: 
 async def forget(session: AsyncSession, user_id: UUID, organizations: Sequence[UUID]) -> None:
     """Take a person out of what organisations keep: who wrote, started, was asked and decided."""
     given = {"subject": f"user:{user_id}", "id": str(user_id), "organizations": list(organizations)}
-    for statement in _AUTHORS:
+    for statement in (*_AUTHORS, _REQUESTED):
         await session.execute(statement, given)
     decided = list((await session.execute(_DECISIONS, given)).scalars())
     found = list((await session.execute(_CONCERNED, {**given, "decided": decided})).scalars())
