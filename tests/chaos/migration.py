@@ -48,7 +48,7 @@ TIMES = 5
 
 
 async def run(_options: Options) -> dict[str, Any]:
-    """In and out five times, then every service's own revisions up, down and up again beside the traffic."""
+    """In and out five times under load; then every service's own revisions up, down and up on an empty server."""
     async with open_stand(scale={SERVICE: 2}, sink_seconds=0) as stand:
         await _fill(stand)
         before = await asyncio.to_thread(_dump, stand)
@@ -58,9 +58,9 @@ async def run(_options: Options) -> dict[str, Any]:
             for _ in range(TIMES):
                 statuses += [await _migrate(stand, "upgrade", UP), await _migrate(stand, "downgrade", UP)]
                 await asyncio.sleep(0.5)
-            differences = await asyncio.to_thread(_up_down_up)
             statuses.append(await _own(stand))
         after = await asyncio.to_thread(_dump, stand)
+    differences = await asyncio.to_thread(_up_down_up)
     faults = _judge(traffic)
     faults += [f"a migration ended with {sorted(set(statuses))}"] if any(statuses) else []
     faults += schema.compare("the schema differs afterwards", before, after)

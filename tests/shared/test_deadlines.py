@@ -16,17 +16,21 @@ from shared.service import Service
 async def heard() -> AsyncIterator[tuple[int, list[float]]]:
     """The port of a sibling, and the timeouts that it was told; it answers after a tenth of a second."""
     told: list[float] = []
+    closing: list[asyncio.StreamWriter] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         told.append(float(head.partition("floyo-timeout: ")[2].partition("\r")[0]))
         await asyncio.sleep(0.1)
+        closing.append(writer)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1], told
     server.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in closing), return_exceptions=True)
+    await asyncio.sleep(0.1)
 
 
 @pytest.fixture
