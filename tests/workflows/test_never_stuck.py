@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from services.workflows.domain import runs, sweeping, triggers
+from services.workflows.domain import runs, sweeping, triggers, workflows
 from services.workflows.domain.engine import Engine
 from services.workflows.storage import limits
 from shared import clock, ids
@@ -232,3 +232,17 @@ async def test_let_go_passes_over_turns_that_have_not_come(stage: Stage) -> None
     await stage.execute("UPDATE run SET not_before = now()")
     assert await sweeping.let_go(stage.service.database) == 1
     assert (await stage.read(run))["status"] == "queued"
+
+
+async def test_however_many_are_queued_all_are_cancelled_at_once(stage: Stage) -> None:
+    """More than a statement has room for parameters."""
+    workflow = await stage.workflow(transform("a"))
+    await stage.execute(
+        "INSERT INTO run (id, organization_id, workflow_id, version, status, trigger, dry_run, depth, trace_id,"
+        " created_at, due_at) SELECT (left(uuid_bound(now())::text, 14) || right(gen_random_uuid()::text, 22))::uuid,"
+        " :organization, :workflow, 1, 'queued', '{}', false, 0, 't', now(), now() FROM generate_series(1, 33000)",
+        organization=stage.organization_id, workflow=workflow,
+    )  # fmt: skip
+    async with stage.service.database.session(stage.organization_id) as session:
+        await workflows.switch(session, stage.author, workflow, active=False, cancel_runs=True)
+    assert await stage.execute("SELECT status, count(*) FROM run GROUP BY 1") == [("cancelled", 33_000)]

@@ -102,7 +102,7 @@ DEAD_BRANCH = [
 
 
 @settings(
-    max_examples=80, deadline=None, derandomize=True,
+    max_examples=60, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @example(steps=DEAD_BRANCH, kills={9})

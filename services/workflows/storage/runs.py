@@ -150,13 +150,18 @@ async def close(session: AsyncSession, organization_id: UUID, ended: Sequence[UU
     """Leave nothing behind that still waits: steps, questions to people, and the runs that steps have started."""
     await session.execute(
         sa.update(run_step)
-        .where(run_step.c.run_id.in_(ended), run_step.c.status.in_(("pending", "running", "waiting")))
+        .where(_among(run_step.c.run_id, ended), run_step.c.status.in_(("pending", "running", "waiting")))
         .values(status="cancelled", due_at=None, finished_at=sa.func.clock_timestamp())
     )
     await family.withdraw_approvals(session, ended)
     children = await family.children(session, organization_id, ended)
     if children:
-        await cancel(session, organization_id, run.c.id.in_(children))
+        await cancel(session, organization_id, _among(run.c.id, children))
+
+
+def _among(column: "sa.Column[Any]", ids: Sequence[UUID]) -> "sa.ColumnElement[bool]":
+    """One array instead of a parameter an id, of which a statement holds but 32,767."""
+    return column == sa.any_(sa.literal(list(ids), ARRAY(sa.Uuid)))
 
 
 def is_run(run_id: UUID) -> "sa.ColumnElement[bool]":
