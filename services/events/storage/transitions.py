@@ -33,17 +33,12 @@ SELECT source, type, count(*) AS number FROM latest
 GROUP BY source, type ORDER BY number DESC, source, type LIMIT :limit
 """  # noqa: S608
 
-_NEXT = f"""{_LATEST}
-SELECT source, type, count(*) FILTER (WHERE actor = :actor) AS own, count(*) AS everybody
-FROM paired WHERE gap <= interval '{SESSION_GAP}'
-  AND before_source = :before_source AND before_type = :before_type
-GROUP BY source, type
-"""  # noqa: S608
-
-_LAST = """
-SELECT source, type, time FROM event WHERE organization_id = :organization_id AND actor = :actor
-ORDER BY time DESC, id DESC LIMIT 1
+_OF_ALL = """
+SELECT id, actor, source, type, time FROM event WHERE organization_id = :organization_id
+  AND extensions->>'floyorun' IS NULL
+ORDER BY time DESC, id DESC LIMIT :limit
 """
+_OF_ONE = _OF_ALL.replace("ORDER BY", "AND actor = :actor ORDER BY")
 
 
 async def edges(session: AsyncSession, organization_id: UUID, limit: int) -> list[Any]:
@@ -57,15 +52,11 @@ async def nodes(session: AsyncSession, organization_id: UUID, limit: int) -> lis
     return list(await session.execute(text(_NODES), {"organization_id": organization_id, "limit": limit}))
 
 
-async def last_of(session: AsyncSession, organization_id: UUID, actor: str) -> Any:
-    """An actor's latest event (source, type, time), or None."""
-    given = {"organization_id": organization_id, "actor": actor}
-    return (await session.execute(text(_LAST), given)).one_or_none()
-
-
-async def followers(session: AsyncSession, organization_id: UUID, actor: str, last: Any) -> list[Any]:
-    """(source, type, own, everybody): how often what followed such an event, for the actor and for all."""
-    given = {
-        "organization_id": organization_id, "actor": actor, "before_source": last.source, "before_type": last.type,
-    }  # fmt: skip
-    return list(await session.execute(text(_NEXT), given))
+async def latest(session: AsyncSession, organization_id: UUID, actor: str | None, limit: int) -> list[Any]:
+    """The latest events (id, actor, source, type, time) of an actor or of everybody, oldest first."""
+    given = {"organization_id": organization_id, "limit": limit}
+    if actor is None:
+        rows = await session.execute(text(_OF_ALL), given)
+    else:
+        rows = await session.execute(text(_OF_ONE), {**given, "actor": actor})
+    return list(rows)[::-1]
