@@ -9,7 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 BATCH = 1_000
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('run retention'))")
-_ENSURE = text("SELECT ensure_run_partitions(:moment)")
+# Months are made in order: one that ends as late says that there is nothing to make, and no lock is needed to see it.
+_ENSURE = text(
+    """
+    SELECT ensure_run_partitions(:moment) WHERE NOT EXISTS (
+        SELECT FROM run_partition
+         WHERE until >= uuid_bound(date_trunc('month', CAST(:moment AS timestamptz), 'UTC') + interval '1 month'))
+    """
+)
 _OLD_MONTHS = text("SELECT name FROM run_partition WHERE until <= uuid_bound(:cutoff) ORDER BY until")
 _DROP = text("SELECT drop_run_partition(:name, :cutoff)")
 # The runs of one batch with everything of theirs; each table is known by its run.
