@@ -102,10 +102,9 @@ class Stage:
             return None
 
         database = self.service.database
-        engine = Engine(
-            database, Recorder(database, untold), calls.Tools(outside, own, rehearsals and calls.Tools(rehearsals, own)), heart=database, owner=str(ids.new()),
-            **more,
-        )  # fmt: skip
+        tools = calls.Tools(outside, own, rehearsals and calls.Tools(rehearsals, own))
+        recorder = Recorder(database, untold)
+        engine = Engine(database, recorder, tools, heart=database, owner=str(ids.new()), **more)
         try:
             yield engine
         finally:

@@ -11,13 +11,15 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.domain import workflows
-from services.workflows.domain.definition import Definition
+from services.workflows.domain.definition import Definition, StepDefinition
 from services.workflows.domain.templates import escape
 from services.workflows.domain.workflows import Author
+from services.workflows.step import catalog
 from services.workflows.storage import workflows as stored
 from shared import errors
 
 DEEPEST = 64
+_STEP = [field.alias or name for name, field in StepDefinition.model_fields.items()]
 _DATES = "tag:yaml.org,2002:timestamp"
 
 
@@ -52,10 +54,50 @@ class _Loader(yaml.SafeLoader):
         return found
 
 
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, with lists indented and long texts in lines, as people write them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - never indentless
+        """Lists stand two spaces inside of what holds them."""
+        super().increase_indent(flow, False)
+
+
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _write_text)
+
+
 def write(row: Any) -> str:
-    """A stored workflow as a document."""
-    text: str = yaml.safe_dump({"id": str(row.id), **row.definition}, sort_keys=False, allow_unicode=True, width=110)
+    """A stored workflow as a document, always in the same order: that of the language, then of the alphabet."""
+    definition = workflows.write(Definition.model_validate(row.definition))
+    document = {"id": str(row.id), **definition, "steps": [_in_order(step) for step in definition["steps"]]}
+    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text
+
+
+def _in_order(step: Any) -> Any:
+    """A step whose fields, and those of the steps inside it, stand as its type names them."""
+    if isinstance(step, list):
+        return [_in_order(item) for item in step]
+    kind = catalog().get(step.get("type", "")) if isinstance(step, dict) else None
+    if kind is None:
+        return step
+    ranks = {field.alias or name: rank for rank, (name, field) in enumerate(kind.inputs.model_fields.items())}
+    own = {name: rank for rank, name in enumerate(_STEP)}
+    given = step.get("with", {})
+    inside = {name: _sorted(given[name]) for name in sorted(given, key=lambda name: (ranks.get(name, 99), name))}
+    inside |= {name: _in_order(given[name]) for name in ("steps", "branches") if name in given}
+    ordered = {name: step[name] for name in sorted(step, key=lambda name: (own.get(name, 99), name))}
+    return {**ordered, "with": inside} if "with" in step else ordered
+
+
+def _sorted(value: Any) -> Any:
+    """Mappings by the alphabet, however PostgreSQL has kept them."""
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def read(raw: bytes) -> tuple[UUID | None, Definition]:

@@ -1,9 +1,13 @@
 """A run as it is read: its rows beside the steps that have none yet."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.workflows.domain.plan import Plan
+
+MASK = "•••"
+_SECRET = re.compile(r"authorization|passw(or)?d|secret|token|api[-_]?key|cookie|credential", re.IGNORECASE)
 
 
 def steps(plan: Plan, status: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -21,7 +25,19 @@ def _step(key: str, kind: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
         return {"id": key, "type": kind, "status": "pending", "attempts": 0, "started_at": None, "finished_at": None,
                 "input": None, "output": None, "error": None}  # fmt: skip
     names = ("status", "attempts", "started_at", "finished_at", "input", "output", "error")
-    return {"id": key, "type": kind, **{name: row[name] for name in names}}
+    shown = {name: row[name] for name in names}
+    return {"id": key, "type": kind, **shown, "input": mask(row["input"]), "output": mask(row["output"])}
+
+
+def mask(value: Any) -> Any:
+    """A value in which whatever is named like a secret is hidden; expressions go on seeing what is stored."""
+    if isinstance(value, dict):
+        return {name: _hide(item) if _SECRET.search(name) else mask(item) for name, item in value.items()}
+    return [mask(item) for item in value] if isinstance(value, list) else value
+
+
+def _hide(value: Any) -> Any:
+    return MASK if isinstance(value, str) and value else mask(value)
 
 
 def _mark_running(plan: Plan, shown: list[dict[str, Any]]) -> None:
