@@ -64,7 +64,7 @@ def test_from_recorded_activity_to_a_finished_run(join: Join) -> None:
     story = person.ok("GET", f"/events/{best['evidence'][0]}/lineage")
     assert best["pattern_id"] in {item["id"] for item in story["patterns"]}
     told = {run["id"]: run for run in story["runs"]}
-    assert told.keys() == {applied["dry_run_id"], started["id"]}
+    assert {applied["dry_run_id"], started["id"]} <= told.keys()  # firing is repeated until it is heard
     assert {(run["suggestion_id"], run["version"]) for run in told.values()} == {(best["id"], 1)}
 
 
