@@ -70,19 +70,12 @@ async def _call(stand: Stand, action: str, key: str) -> int:
 
 
 def _judge(target: Target, answers: Counter[int]) -> dict[str, Any]:
-    """Calls by the ledger of the target, a hundred milliseconds at a time.
-
-    A busy machine may bunch the requests themselves; so a wave is what repeated calls put on top of an even load.
-    """
+    """Calls by the ledger of the target, a hundred milliseconds at a time."""
     asked, calls = sum(answers.values()), target.calls()
-    tries: Counter[str] = Counter()
-    buckets: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
-    for call in calls:
-        key = call.headers["idempotency-key"]
-        tries[key] += 1
-        buckets[tries[key] > 1][int((call.at - calls[0].at) / BUCKET)] += 1
-    mean = len(calls) / (max(buckets[False]) + 1)
-    amplified, wave = len(calls) / asked, 1 + max(buckets[True].values(), default=0) / mean
+    tries = Counter(call.headers["idempotency-key"] for call in calls)
+    buckets = Counter(int((call.at - calls[0].at) / BUCKET) for call in calls)
+    mean = len(calls) / (max(buckets) + 1)
+    amplified, wave = len(calls) / asked, max(buckets.values()) / mean
     faults = [f"{len(calls)} calls for {asked} requests"] if amplified > AMPLIFIED else []
     faults += [f"{wave:.1f} times the mean of {mean:.1f} calls in 100 ms"] if wave > WAVE else []
     unexpected = {status: count for status, count in answers.items() if status != 503}
@@ -92,7 +85,6 @@ def _judge(target: Target, answers: Counter[int]) -> dict[str, Any]:
         "calls": len(calls),
         "amplified": round(amplified, 3),
         "largest_bucket_by_mean": round(wave, 2),
-        "largest_bucket_of_first_calls_by_mean": round(max(buckets[False].values()) / mean, 2),
         "most_tries_of_one": max(tries.values()),
         "faults": faults,
     }
