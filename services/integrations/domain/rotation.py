@@ -1,5 +1,7 @@
 """Rotation of the vault's keys: everything sealed with an older key is sealed again with the newest, in batches."""
 
+import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -26,19 +28,25 @@ class Progress:
 async def rewrap(database: Database, ring: KeyRing, *, batch: int = BATCH) -> Progress:
     """Each batch is a transaction of its own, so that a rotation that dies goes on where it was.
 
-    A row that does not open is left as it is, and named in the log.
+    It rests after each batch for as long as that took, so that people's requests come first. A row that does not open
+    is left as it is, and named in the log.
     """
     progress = Progress()
     for table in storage.TABLES:
         after: UUID | None = None
         while True:
+            began = time.monotonic()
             async with database.system() as session:
                 rows = await storage.stale(session, table, ring.newest, after=after, limit=batch)
-                for row in rows:
-                    await _rewrap_row(session, ring, table, row, progress)
+                anew = [(row["id"], *sealed) for row in rows if (sealed := _seal_anew(ring, table, row))]
+                if anew:
+                    await storage.reseal(session, table, anew)
+            progress.rewrapped += len(anew)
+            progress.unusable += len(rows) - len(anew)
             if not rows:
                 break
             after = rows[-1]["id"]
+            await asyncio.sleep(time.monotonic() - began)
     async with database.system() as session:
         progress.left = await storage.count_stale(session, ring.newest)
         if progress.rewrapped:
@@ -47,13 +55,11 @@ async def rewrap(database: Database, ring: KeyRing, *, batch: int = BATCH) -> Pr
     return progress
 
 
-async def _rewrap_row(session: Any, ring: KeyRing, table: Any, row: storage.Row, progress: Progress) -> None:
-    organization_id, row_id = row["organization_id"], row["id"]
+def _seal_anew(ring: KeyRing, table: Any, row: storage.Row) -> tuple[str, bytes] | None:
+    """Key id and sealed bytes; None when no key opens the row."""
     try:
-        secrets = credentials.unseal(ring, organization_id, row_id, row["key_id"], row["sealed"])
+        secrets = credentials.unseal(ring, row["organization_id"], row["id"], row["key_id"], row["sealed"])
     except UnsealError as error:
-        progress.unusable += 1
-        _log.error("credential-unusable", table=table.name, id=str(row_id), reason=str(error))
-        return
-    await storage.reseal(session, table, row_id, *credentials.seal(ring, organization_id, row_id, secrets))
-    progress.rewrapped += 1
+        _log.error("credential-unusable", table=table.name, id=str(row["id"]), reason=str(error))
+        return None
+    return credentials.seal(ring, row["organization_id"], row["id"], secrets)

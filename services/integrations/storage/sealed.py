@@ -26,9 +26,11 @@ async def stale(
     return rows
 
 
-async def reseal(session: AsyncSession, table: sa.Table, row_id: UUID, key_id: str, sealed: bytes) -> None:
-    """Replace the sealed bytes of a locked row."""
-    await session.execute(sa.update(table).where(table.c.id == row_id).values(key_id=key_id, sealed=sealed))
+async def reseal(session: AsyncSession, table: sa.Table, rows: Sequence[tuple[UUID, str, bytes]]) -> None:
+    """Replace the sealed bytes of locked rows: (id, key id, sealed)."""
+    statement = sa.update(table).where(table.c.id == sa.bindparam("row"))
+    statement = statement.values(key_id=sa.bindparam("key"), sealed=sa.bindparam("bytes"))
+    await session.execute(statement, [dict(zip(("row", "key", "bytes"), row, strict=True)) for row in rows])
 
 
 async def count_stale(session: AsyncSession, newest: str) -> int:
