@@ -227,16 +227,22 @@ _QUERIES = {
 
 @pytest.mark.parametrize("name", _QUERIES)
 async def test_no_sequential_scan_on_event(tenant: Tenant, events_urls: dict[str, str], name: str) -> None:
-    """The statistics' own counters: reading through the API never scans a partition that holds rows."""
+    """The statistics' own counters: reading through the API never scans a partition that holds rows.
+
+    An idle backend may tell up to ten seconds late of what it did before; a scan of ours is seen each time.
+    """
     await tenant.client.post("/api/v1/events/batch", json=[EVENT] * 5_000)
     connection = await asyncpg.connect(events_urls["admin"])
+    scanned: list[int] = []
     try:
         await connection.execute("ANALYZE event")
-        before = await _scans(connection)
-        assert (await tenant.client.get(_QUERIES[name])).status_code == 200
-        assert await _scans(connection) == before
+        while len(scanned) < 3 and 0 not in scanned:
+            before = await _scans(connection)
+            assert (await tenant.client.get(_QUERIES[name])).status_code == 200
+            scanned.append(await _scans(connection) - before)
     finally:
         await connection.close()
+    assert 0 in scanned
 
 
 async def _scans(connection: Any) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -94,8 +95,9 @@ async def test_back_off_grows_and_ends_after_a_stable_life(monkeypatch: pytest.M
         return 1
 
     monkeypatch.setattr(process, "_live", live)
-    monkeypatch.setattr("infra.local.supervised.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("infra.local.supervised.asyncio.sleep", sleep)
+    # Only what the module sees is replaced: other loops of this process go on sleeping.
+    monkeypatch.setattr(supervised, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(supervised, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
     process.begin()
     while lives:
         await real(0)
