@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from services.integrations.domain import deliveries, hooks
 from services.integrations.domain.signatures import Delivery
 from services.integrations.storage.tables import hook_delivery
+from shared import ids
 from shared.service import Service
 from tests.fixtures.samples import ABSENT, sample_folder
 from tests.integrations.conftest import Enter, Events, Person
@@ -58,6 +59,20 @@ async def test_a_delivery_becomes_an_event(admin: Person, service_integrations: 
             "data": json.loads(body),
         }
     ]  # fmt: skip
+
+
+async def test_a_delivery_hands_on_the_run_that_it_comes_from(
+    admin: Person, service_integrations: Service, events: Events
+) -> None:
+    hook = await connect(admin)
+    run = str(ids.new())
+    claims = {f"run={run};depth=3": {"run_id": run, "depth": 3}, "run=me;depth=3": None, f"run={run};depth=-1": None}
+    for number, claim in enumerate(claims):
+        headers = {"x-github-event": "push", "x-github-delivery": f"c-{number}", "floyo-cause": claim}
+        assert (await deliver(admin, hook, b"{}", headers=headers)).status_code == 200
+    await forwarded(service_integrations)
+    told = {event["id"][-1]: batch["cause"] for batch in events.batches for event in batch["events"]}
+    assert [told[str(number)] for number in range(3)] == list(claims.values())
 
 
 async def test_b78_a_delivery_counts_once(admin: Person, service_integrations: Service, events: Events) -> None:

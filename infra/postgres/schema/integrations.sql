@@ -31,7 +31,8 @@ CREATE TABLE public.hook_delivery (
     due_at timestamp with time zone NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
     forwarded_at timestamp with time zone,
-    problem text
+    problem text,
+    cause jsonb
 );
 CREATE TABLE public.idempotency_key (
     organization_id uuid NOT NULL,

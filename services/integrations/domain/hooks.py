@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.integrations.clients import events
 from services.integrations.connector import Connector
-from services.integrations.domain import credentials, deliveries, signatures
+from services.integrations.domain import causes, credentials, deliveries, signatures
 from services.integrations.domain.deliveries import Meaning
 from services.integrations.domain.signatures import Delivery
 from services.integrations.storage import hooks as storage
@@ -139,6 +139,7 @@ async def receive(
         "delivery_id": meaning.delivery_id,
         "organization_id": row["organization_id"],
         "event": _event(row["source"], hook_id, meaning),
+        "cause": causes.read(delivery.header(causes.HEADER)),
         "received_at": now,
         "due_at": now,
     }
@@ -178,10 +179,10 @@ async def forward(database: Database, siblings: Siblings) -> int:
     """Hand due deliveries to the events service; how many were taken up. A failure makes them due later."""
     async with database.system() as session:
         rows = await storage.lease(session, clock.now(), LEASE, BATCH)
-    by_organization: dict[UUID, list[Any]] = defaultdict(list)
+    together: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
     for row in rows:
-        by_organization[row["organization_id"]].append(row)
-    for organization_id, group in by_organization.items():
+        together[row["organization_id"], str(row["cause"])].append(row)
+    for (organization_id, _), group in together.items():
         outcome = await _post(siblings, organization_id, group)
         async with database.system() as session:
             for row, values in zip(group, outcome, strict=True):
@@ -190,9 +191,11 @@ async def forward(database: Database, siblings: Siblings) -> int:
 
 
 async def _post(siblings: Siblings, organization_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What became of deliveries of one cause."""
     now = clock.now()
     try:
-        rejected = await events.append(siblings, organization_id, [row["event"] for row in rows])
+        given = [row["event"] for row in rows]
+        rejected = await events.append(siblings, organization_id, given, cause=rows[0]["cause"])
     except errors.FloyoError as error:
         _log.warning("deliveries-not-forwarded", problem=error.slug, count=len(rows))
         return [{"due_at": now + timedelta(seconds=min(2 ** min(row["attempts"], 6), MAX_DELAY))} for row in rows]

@@ -76,6 +76,7 @@ hook_delivery = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("forwarded_at", sa.DateTime(timezone=True)),
     sa.Column("problem", sa.Text),
+    sa.Column("cause", JSONB(none_as_null=True)),
     sa.Index("ix_hook_delivery_due", "due_at", postgresql_where=sa.text("forwarded_at IS NULL")),
 )
 
