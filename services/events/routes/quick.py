@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from services.events.domain import quick
 from services.events.domain.drafts import Draft
 from services.events.domain.ingest import Committer, receipt
-from shared import deps, errors, tracing
+from shared import asgi, deps, errors, tracing
 from shared.flags import INGEST_FAST, Flags
 from shared.identity import Principal
 
@@ -43,28 +43,25 @@ class QuickIngest:
             if not self._may_pass(principal):
                 await self._app(scope, receive, send)
                 return
-            body = await _read(receive)
+            body = await asgi.read(receive)
             if body is None:
                 return
             status, answer = await self._store(scope["path"], media, body, principal)
         except errors.FloyoError as error:
-            await _answer(send, error.status, error.body(tracing.trace_id()), error.headers)
+            await asgi.answer(send, error.status, orjson.dumps(error.body(tracing.trace_id())), error.headers)
             return
         except HTTPException as error:  # the bound on bodies, met while reading
             refusal = errors.TooLarge("content-too-large", str(error.detail))
-            await _answer(send, refusal.status, refusal.body(tracing.trace_id()))
+            await asgi.answer(send, refusal.status, orjson.dumps(refusal.body(tracing.trace_id())))
             return
         if answer is None:
-            await self._app(scope, _replay(body, receive), send)
+            await self._app(scope, asgi.replay(body, receive), send)
             return
         scope["route"] = _ROUTES[scope["path"]]
-        await _answer(send, status, answer)
+        await asgi.answer(send, status, orjson.dumps(answer))
 
     async def _admit(self, scope: Any) -> Principal:
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        scheme, _, token = given.decode("latin-1").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        principal = await deps.identify(self._owner.state.service, scope, bearer)
+        principal = await deps.identify(self._owner.state.service, scope, asgi.bearer(scope))
         if not principal.may("events:write"):
             raise errors.Forbidden("forbidden", "This needs the permission events:write.")
         return principal
@@ -106,38 +103,3 @@ def _media(scope: Any) -> bytes | None:
         if name == b"content-type":
             found = value.partition(b";")[0].strip().lower()
     return found if found in _MEDIA[scope["path"]] else None
-
-
-async def _read(receive: Any) -> bytes | None:
-    """The whole body; None when the caller went away before its end."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _replay(body: bytes, receive: Any) -> Any:
-    """The body once more, for the twin."""
-    replayed = False
-
-    async def again() -> Any:
-        nonlocal replayed
-        if replayed:
-            return await receive()
-        replayed = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
-
-
-async def _answer(send: Any, status: int, body: Any, headers: Any = None) -> None:
-    raw = orjson.dumps(body)
-    media = b"application/json" if status < 400 else b"application/problem+json"
-    sent = [(b"content-type", media), (b"content-length", b"%d" % len(raw))]
-    sent += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-    await send({"type": "http.response.start", "status": status, "headers": sent})
-    await send({"type": "http.response.body", "body": raw})
