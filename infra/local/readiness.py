@@ -1,14 +1,14 @@
 """Waits until processes are ready and routed, and says in one sentence why one is not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.local.instances import routed_probe
 from infra.local.supervised import Supervised
 
 READY_SECONDS = 60.0
-ROUTED_SECONDS = 5.0
+ROUTED_SECONDS = 30.0
 HOPELESS_FAILURES = 4
 
 
@@ -30,16 +30,19 @@ class Readiness:
             await asyncio.sleep(0.02)
         return [self.diagnose(process) for process in waiting if not self._announce(process)]
 
-    async def route(self, services: Sequence[str]) -> None:
-        """Wait until the gateway, which reads its files with some delay, sends requests to each of these services."""
-        probes: list[Callable[[], Awaitable[bool]]] = [
-            routed_probe(self._gateway, f"/api/v1/openapi/{name}.json") for name in services
-        ]
+    async def route(self, services: Sequence[str]) -> list[str]:
+        """Wait until the gateway, which looks now and then, sends requests to each of these services.
+
+        Answers a sentence for each that it does not reach.
+        """
+        probes = {name: routed_probe(self._gateway, f"/api/v1/openapi/{name}.json") for name in services}
         deadline = _now() + ROUTED_SECONDS
-        while _now() < deadline:
-            if all(await asyncio.gather(*(probe() for probe in probes))):
-                return
-            await asyncio.sleep(0.03)
+        while probes and _now() < deadline:
+            reached = await asyncio.gather(*(probe() for probe in probes.values()))
+            probes = {name: probe for (name, probe), routed in zip(probes.items(), reached, strict=True) if not routed}
+            await asyncio.sleep(0.03 if probes else 0)
+        log = self._logs / "traefik.log"
+        return [f"{name} is ready, but the gateway does not reach it ({log}): {tail(log, name)}" for name in probes]
 
     def diagnose(self, process: Supervised) -> str:
         """Why a process is not ready, as far as its log tells."""

@@ -236,8 +236,8 @@ class Stack:
     async def _until_ready(self, processes: Sequence[Supervised]) -> list[str]:
         """Wait for processes and for the gateway to know them; answers a sentence for each that fails."""
         failed = await self._readiness.reach(processes)
-        await self._readiness.route([name for name in self._services if any(p.listed for p in self._instances(name))])
-        return failed
+        listed = [name for name in self._services if any(p.listed for p in self._instances(name))]
+        return [*failed, *await self._readiness.route(listed)]
 
     def _tell(self) -> None:
         """Write down which instances are ready, for the gateway and for siblings, when that has changed."""
