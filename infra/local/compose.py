@@ -16,7 +16,6 @@ from infra.local.home import ROOT
 SCALE = ("--scale", "events=2", "--scale", "workflows-worker=2")
 WAIT_SECONDS = 300
 TAIL_LINES = 25
-NOBODY = 65532
 
 
 class Trial:
@@ -31,10 +30,8 @@ class Trial:
             "FLOYO_PORT": str(self.port),
             "FLOYO_VERSION": self.project,
         }
-        socket = Path(os.environ.get("FLOYO_DOCKER_SOCKET") or "/var/run/docker.sock")
-        self._environment["FLOYO_DOCKER_SOCKET"] = str(socket)
-        if socket.exists():
-            self._environment["FLOYO_GATEWAY_USER"] = f"{NOBODY}:{socket.stat().st_gid}"
+        self._environment["FLOYO_DOCKER_SOCKET"] = str(composesecrets.engine_socket())
+        self._environment["FLOYO_GATEWAY_USER"] = composesecrets.gateway_user()
         self._outside = {
             **self._environment,
             "FLOYO_TEST_GATEWAY": f"https://127.0.0.1:{self.port}",
@@ -122,6 +119,8 @@ def make_secrets() -> int:
     folder = composesecrets.folder()
     made = composesecrets.make(folder, discovery.owners())
     print(f"{len(made)} secrets are in {folder}")
+    if composesecrets.name_gateway_user(ROOT / ".env"):
+        print(f"The gateway's user, {composesecrets.gateway_user()}, is in {ROOT / '.env'}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The secrets of the Compose stack: made once, then written in the form in which each container reads them.
+"""The secrets of the Compose stack, and its gateway's user: made once, then written as each container reads them.
 
 What is random is kept in `seeds/`; the files beside it follow from that and may be written again at any time.
 Containers read them as another user than the one who makes them, so the folder is closed to others and its files are
@@ -7,6 +7,7 @@ not.
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from infra.local import environment, gatewaycertificate, secretfiles, valkey
 from infra.local.home import ROOT, write_whole
 
 DEFAULT_FOLDER = ROOT / ".floyo" / "compose-secrets"
+NOBODY = 65532
 POSTGRES, VALKEY = "postgres:5432", "valkey:6379"
 
 
@@ -33,6 +35,27 @@ def make(target: Path, services: Sequence[str]) -> dict[str, str]:
         write_whole(target / name, text)
         (target / name).chmod(0o644)
     return contents
+
+
+def engine_socket() -> Path:
+    """Where the container engine listens: FLOYO_DOCKER_SOCKET, which docker-compose.yml reads as well."""
+    return Path(os.environ.get("FLOYO_DOCKER_SOCKET") or "/var/run/docker.sock")
+
+
+def gateway_user() -> str:
+    """`UID:GID` of nobody in the socket's group; where the engine lives in a machine of its own, that is root's."""
+    outside = sys.platform == "darwin" or not engine_socket().exists()
+    return f"{NOBODY}:{0 if outside else engine_socket().stat().st_gid}"
+
+
+def name_gateway_user(file: Path) -> bool:
+    """Adds FLOYO_GATEWAY_USER to what Compose reads beside its file, unless it is there; says whether it did."""
+    text = file.read_text() if file.exists() else ""
+    if any(line.startswith("FLOYO_GATEWAY_USER=") for line in text.splitlines()):
+        return False
+    with file.open("a") as opened:
+        opened.write(f"{'' if text.endswith(chr(10)) or not text else chr(10)}FLOYO_GATEWAY_USER={gateway_user()}\n")
+    return True
 
 
 def _contents(seeds: Path, services: Sequence[str]) -> Mapping[str, str]:

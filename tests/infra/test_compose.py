@@ -146,6 +146,17 @@ def test_secrets_are_made_once_and_closed_to_others(made: Path) -> None:
     assert crypto.KeyRing.parse(before["credential_keys"])
 
 
+def test_the_gateway_is_nobody_in_the_group_of_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOYO_DOCKER_SOCKET", str(tmp_path))
+    group, file = tmp_path.stat().st_gid, tmp_path / ".env"
+    file.write_text("FLOYO_PORT=9000\n")
+    assert [composesecrets.name_gateway_user(file) for _ in range(2)] == [True, False]
+    assert file.read_text() == f"FLOYO_PORT=9000\nFLOYO_GATEWAY_USER=65532:{group}\n"
+    monkeypatch.setenv("FLOYO_DOCKER_SOCKET", str(tmp_path / "missing"))
+    assert composesecrets.gateway_user() == "65532:0"
+    assert FILE["services"]["gateway"]["user"].startswith("${FLOYO_GATEWAY_USER:?")
+
+
 def test_valkey_lets_nobody_in_without_a_password(made: Path) -> None:
     lines = (made / "valkey_users").read_text().splitlines()
     assert lines[0] == "user default reset off"
