@@ -24,7 +24,9 @@ from tests.chaos.options import Options
 def main(arguments: list[str]) -> int:
     """Run the scenarios, each with its control; returns the exit status."""
     given = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the stack is taken down on either
+    # asyncio ends the scenario in good order on SIGINT, and so takes its stack down; SIGTERM does the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     found = catalogue.scenarios()
     unknown = [name for name in given.names if name not in found]
     if unknown:
