@@ -1,5 +1,6 @@
 """The inbox: messages of siblings arrive here, each applied once."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -11,9 +12,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import clock, errors, tracing
-from shared.deps import ServiceDep, SystemSession, called_by
+from shared.deps import ServiceDep, called_by
 from shared.messages import SERVICES, Handler
 from shared.testing.faults import failpoint
+
+# A backlog that arrives all at once, as after an outage, leaves most of the pool to those who wait for an answer.
+AT_ONCE = 2
 
 
 class Envelope(BaseModel):
@@ -31,15 +35,18 @@ class Envelope(BaseModel):
 def router(inbox: sa.Table, handlers: Mapping[str, Handler]) -> APIRouter:
     """`POST /internal/messages`: effect and inbox row are one commit, so that a repeated delivery changes nothing."""
     routes = APIRouter(include_in_schema=False)
+    room = asyncio.Semaphore(AT_ONCE)
 
     @routes.post("/internal/messages", dependencies=[called_by(*SERVICES)])
-    async def receive(envelope: Envelope, session: SystemSession, service: ServiceDep) -> dict[str, bool]:
+    async def receive(envelope: Envelope, service: ServiceDep) -> dict[str, bool]:
         tracing.resume(envelope.trace_id)
         handler = handlers.get(envelope.type)
         if handler is None:
             raise errors.Invalid("unknown-message", f"Nobody here reads {envelope.type}.")
         part = () if handler.part is None else (service.part(handler.part),)
-        return {"applied": await _apply_once(session, inbox, envelope, handler, *part)}
+        async with room, service.database.system() as session:
+            applied = await _apply_once(session, inbox, envelope, handler, *part)
+        return {"applied": applied}
 
     return routes
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -37,9 +37,9 @@ HOME = "0190a0a0-0000-7000-8000-000000000001"
 
 
 @asynccontextmanager
-async def listening(process: Service) -> AsyncIterator[None]:
-    """The scratch service answers on its internal port, and is its own sibling."""
-    handlers = {"note.taken": Handler(TakenNote, copy_note)}
+async def listening(process: Service, take: Any = copy_note) -> AsyncIterator[None]:
+    """The scratch service answers on its internal port, and is its own sibling; `take` is what it does with a note."""
+    handlers = {"note.taken": Handler(TakenNote, take)}
     app = webapp.internal_app("events", [inbox.router(INBOX, handlers)], process.settings)
     app.state.service = process
     bound = bind(0)
@@ -125,3 +125,22 @@ async def test_a_message_leaves_only_with_its_change(relayed: Service) -> None:
             await publish_and_fail(relayed)
         await asyncio.sleep(1.2)
         assert await notes(relayed) == []
+
+
+async def test_a_backlog_leaves_connections_to_requests(relayed: Service) -> None:
+    at_once: list[int] = []
+    under_way = 0
+
+    async def slowly(session: AsyncSession, note: TakenNote) -> None:
+        nonlocal under_way
+        under_way += 1
+        at_once.append(under_way)
+        await asyncio.sleep(0.05)
+        await copy_note(session, note)
+        under_way -= 1
+
+    async with listening(relayed, slowly):
+        for number in range(20):
+            await publish(relayed, "one of many", key=f"k{number}")
+        await eventually(relayed, ["one of many"] * 20)
+    assert max(at_once) == inbox.AT_ONCE
