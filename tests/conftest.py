@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+import structlog
 
 from tests.fixtures import keeper
 
@@ -13,7 +14,12 @@ INTEGRATION = frozenset({"postgres", "valkey", "s3_server", "database", "session
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the run before any worker starts, so that all of them share one server."""
+    """Name the run before any worker starts, so that all of them share one server; tell of errors without locals.
+
+    Drawing the locals of a deep traceback takes seconds, in which nobody is answered.
+    """
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     if not hasattr(config, "workerinput"):
         os.environ[keeper.RUN] = str(os.getpid())
 
