@@ -1,6 +1,7 @@
 """A live socket as an honest client holds it: it comes back by itself and goes on after the last position it saw."""
 
 import asyncio
+import random
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,10 +9,15 @@ from typing import Any
 import aiohttp
 import orjson
 
+LONGEST_PAUSE = 5.0
+
 
 @dataclass
 class Listener:
-    """`heard` are names of events in the order of their coming, `at` when each came first (wall clock)."""
+    """It pauses as `client/live.py` does before it comes back, each a little otherwise than the others.
+
+    `heard` are names of events in the order of their coming, `at` when each came first (wall clock).
+    """
 
     url: str
     key: str
@@ -21,6 +27,7 @@ class Listener:
     foreign: int = 0
     resets: int = 0
     resumed: int = 0
+    failures: int = 0
     broken: list[str] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
     position: str | None = None
@@ -36,7 +43,8 @@ class Listener:
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 self.broken.append(repr(error)[:120])
             self.resumed += 1
-            await asyncio.sleep(0.2)
+            self.failures += 1
+            await asyncio.sleep(min(LONGEST_PAUSE, 0.25 * 2 ** min(self.failures, 8)) * random.uniform(0.5, 1.0))
 
     async def _follow(self, connection: aiohttp.ClientWebSocketResponse) -> None:
         after = {} if self.position is None else {"events": self.position}
@@ -48,6 +56,7 @@ class Listener:
             message = orjson.loads(frame.data)
             self.resets += message["type"] == "reset"
             if message["type"] == "subscribed":
+                self.failures = 0
                 self.position = self.position or message["position"]
                 self.joined.set()
             if message["type"] == "message":
