@@ -102,11 +102,15 @@ class Pool:
             return 0.0
         return now - self._starving_since
 
+    def admit(self) -> None:
+        """Raises Unavailable `overloaded` while so many wait for a connection that nobody more may."""
+        if self.waiting >= self._room and not faults.active("no-admission-bound"):
+            raise errors.Unavailable("overloaded", "Too much is waiting for the database; try again in a moment.")
+
     async def _connect(self, connect: Callable[[], Awaitable[Any]]) -> None:
         if self.starved_for() == 0.0:
             self._starving_since = time.monotonic()
-        if self.waiting >= self._room and not faults.active("no-admission-bound"):
-            raise errors.Unavailable("overloaded", "Too much is waiting for the database; try again in a moment.")
+        self.admit()
         self.waiting += 1
         try:
             await connect()
@@ -153,6 +157,10 @@ class Database:
     def statements(self) -> AbstractAsyncContextManager[Any]:
         """asyncpg's connection in the system role, for statements that are each a transaction of their own."""
         return self._system.statements()
+
+    def admit(self) -> None:
+        """As for a session, before anything is done for a request: to refuse must cost far less than to serve."""
+        self._api.admit()
 
     def figures(self) -> PoolFigures:
         """Size, connections in use, and tasks that wait for one, over both roles."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
 from shared import errors, webapp
+from shared.database import WAITING_EACH
 from shared.deps import Session, allow, called_by
 from shared.identity import Principal
 from shared.service import Service
@@ -209,6 +210,28 @@ async def test_a_starved_pool_takes_the_instance_out_and_gives_it_back(
     release.set()
     await asyncio.gather(*tasks)
     assert (await internal.get("/health/readiness")).status_code == 200
+
+
+async def test_whoever_comes_when_too_many_wait_is_refused_before_anything_is_done(
+    client: httpx2.AsyncClient, process: Service
+) -> None:
+    release = asyncio.Event()
+
+    async def hold() -> None:
+        with contextlib.suppress(errors.Unavailable):
+            async with process.database.session(HOME):
+                await release.wait()
+
+    holding = [asyncio.create_task(hold()) for _ in range(5)]
+    await asyncio.sleep(0.2)
+    waiting = [asyncio.create_task(hold()) for _ in range(5 * WAITING_EACH)]
+    await asyncio.sleep(0.1)
+    refused = await client.post("/api/v1/notes", json={"text": "late"}, headers={"Authorization": "Bearer nobody"})
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:floyo:problem:overloaded"), "not even who it is"
+    assert refused.headers["Retry-After"] == "1"
+    release.set()
+    await asyncio.gather(*holding, *waiting)
+    assert (await client.post("/api/v1/notes", json={"text": "kept"})).status_code == 201
 
 
 async def test_metrics_are_exposed(internal: httpx2.AsyncClient) -> None:
