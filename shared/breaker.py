@@ -41,8 +41,8 @@ def blames_dependency(error: Exception) -> bool:
 class Breaker:
     """Opens after `fail_max` failures in a row, and after `reset` seconds lets exactly one probe through.
 
-    `timeout` (seconds) bounds every call and counts as a failure. `blames` picks the errors that count.
-    `observer` hears (name, old state, new state). One breaker serves one event loop.
+    `timeout` (seconds; None where the work bounds itself) bounds every call and counts as a failure. `blames` picks
+    the errors that count. `observer` hears (name, old state, new state). One breaker serves one event loop.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Breaker:
         *,
         fail_max: int = 5,
         reset: float = 30.0,
-        timeout: float = 10.0,
+        timeout: float | None = 10.0,
         blames: Judge = blames_dependency,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from shared.service import Service
 
 POLL_SECONDS = 2.0
+STALE_SECONDS = 5.0
 BUCKETS = 10_000
 
 _log = log.get(__name__)
@@ -70,6 +72,12 @@ class Flags:
     def __init__(self, fetch: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]) -> None:
         self._fetch = fetch
         self._overrides: dict[str, Override] = {}
+        self._read_at = time.monotonic()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the overrides have not been read for longer than a change may take."""
+        return time.monotonic() - self._read_at > STALE_SECONDS
 
     def enabled(self, flag: Flag, *, organization_id: UUID | None = None, user_id: UUID | None = None) -> bool:
         """Whether the flag is on for a caller; counted."""
@@ -92,6 +100,7 @@ class Flags:
         for name, flag in FLAGS.items():
             found = self._overrides.get(name)
             metrics.FLAG_STATE.labels(name).set(found.enabled if found else flag.default)
+        self._read_at = time.monotonic()
 
     async def follow(self) -> None:
         """Reads the overrides for ever; what was last read holds while auth is away."""

@@ -77,6 +77,7 @@ async def detailed(service: ServiceDep) -> dict[str, Any]:
         "queue": await _component(lambda: jobs.depth(service.redis, service.name)),
         "workers": await _component(lambda: jobs.workers(service.redis, service.name)),
         "revocations": {"status": "silent" if service.verifier.feed_silent else "ok"},
+        "siblings": await service.siblings.describe(),
         "loops": {
             "status": "ok" if not any(task.done() for task in service.loops.values()) else "ended",
             "running": sorted(name for name, task in service.loops.items() if not task.done()),

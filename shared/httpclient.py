@@ -1,8 +1,10 @@
-"""Calls to sibling services on their internal ports, with service tokens and kept-alive connections."""
+"""Calls to sibling services on their internal ports: a token each, a deadline, a breaker for every instance."""
 
 import json
 import random
+import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,12 +12,22 @@ from uuid import UUID
 import aiohttp
 import orjson
 
-from shared import errors, tracing
+from shared import errors, log, metrics, tracing
+from shared.breaker import Breaker, State
 from shared.servicetokens import ServiceTokens
 
 CONNECT_TIMEOUT = 1.0
 DEFAULT_TIMEOUT = 5.0
 TIMEOUT = b"floyo-timeout"
+PATIENT_SECONDS = 0.5
+RESET_SECONDS = 2.0
+KEPT_BREAKERS = 256
+
+_log = log.get(__name__)
+
+
+class _Hurried(TimeoutError):
+    """Too little time was left to blame whoever was asked."""
 
 
 class Directory:
@@ -31,6 +43,7 @@ class Directory:
         self._refresh()
         found = list(self._known.get(service, ()))
         if not found:
+            metrics.SIBLINGS.labels(service, "failed").inc()
             raise errors.Unavailable("sibling-unavailable", f"No instance of {service} is known.")
         random.shuffle(found)
         return found
@@ -48,12 +61,16 @@ class Directory:
 
 
 class Siblings:
-    """One pool of connections to every sibling."""
+    """One pool of connections to every sibling.
+
+    An instance that hangs or breaks off five times in a row is passed over for two seconds, then one call tries it.
+    """
 
     def __init__(self, directory: Directory, tokens: ServiceTokens) -> None:
         self._directory = directory
         self._tokens = tokens
         self._client: aiohttp.ClientSession | None = None
+        self._breakers: dict[str, Breaker] = {}
 
     async def call(
         self,
@@ -69,36 +86,57 @@ class Siblings:
     ) -> Any:
         """The decoded JSON answer, or None for an empty one.
 
-        A sibling's problem rises as Remote with its status and slug. An instance that refuses the connection is
-        passed over for the next; once a request was sent, a failure is Unavailable, because it may have had its effect.
-        Nothing takes longer than whoever waits for the present work has time, and the sibling is told how long that is.
+        A sibling's problem rises as Remote with its status and slug. An instance that cannot be connected to, or that
+        its breaker spares, is passed over for the next; once a request was sent, a failure is Unavailable, because it
+        may have had its effect. Nothing takes longer than whoever waits for the present work has time, and the sibling
+        is told how long that is.
         """
-        timeout = min(timeout, tracing.remaining())
-        if timeout <= 0:
-            raise errors.Unavailable("deadline-exceeded", "Nobody waits for this any more.")
+        ends_at = time.monotonic() + min(timeout, tracing.remaining())
         token = self._tokens.mint(service, method, path, organization_id=organization_id, subject=subject)
         headers = {"Authorization": f"Bearer {token}", "traceparent": tracing.traceparent()}
-        headers[TIMEOUT.decode()] = f"{timeout:.3f}"
         body = None if json is None else orjson.dumps(json, default=str)
         if body is not None:
             headers["Content-Type"] = "application/json"
+        back_in = 1
         for base in self._directory.urls(service):
+            if time.monotonic() >= ends_at:
+                raise errors.Unavailable("deadline-exceeded", "Nobody waits for this any more.")
+            ask = partial(self._ask, ends_at, method, base + path, params=query, data=body, headers=headers)
             try:
-                async with self._session().request(
-                    method,
-                    base + path,
-                    params=query,
-                    data=body,
-                    headers=headers,
-                    timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT),
-                    allow_redirects=False,
-                ) as response:
-                    return _decode(service, response.status, await response.read())
-            except aiohttp.ClientConnectorError:
+                status, raw = await self._breaker(base).call(ask)
+            except errors.Unavailable:  # spared by its breaker
+                back_in = self._breaker(base).retry_after()
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
                 continue
             except (aiohttp.ClientError, TimeoutError):
                 break
-        raise errors.Unavailable("sibling-unavailable", f"{service} does not answer.")
+            else:
+                metrics.SIBLINGS.labels(service, "answered").inc()
+                return _decode(service, status, raw)
+        metrics.SIBLINGS.labels(service, "failed").inc()
+        raise errors.Unavailable("sibling-unavailable", f"{service} does not answer.", retry_after=back_in)
+
+    async def describe(self) -> dict[str, Any]:
+        """{status, spared}; `degraded` while an instance is passed over by its breaker."""
+        spared = sorted(base for base, breaker in self._breakers.items() if breaker.state != "closed")
+        return {"status": "degraded" if spared else "ok", "spared": spared}
+
+    async def _ask(self, ends_at: float, method: str, url: str, **given: Any) -> tuple[int, bytes]:
+        left = ends_at - time.monotonic()
+        given["headers"][TIMEOUT.decode()] = f"{left:.3f}"
+        timeout = aiohttp.ClientTimeout(total=left, sock_connect=CONNECT_TIMEOUT)
+        try:
+            async with self._session().request(method, url, timeout=timeout, allow_redirects=False, **given) as answer:
+                return answer.status, await answer.read()
+        except TimeoutError as error:
+            raise (error if left >= PATIENT_SECONDS else _Hurried()) from None
+
+    def _breaker(self, base: str) -> Breaker:
+        if base not in self._breakers:
+            if len(self._breakers) >= KEPT_BREAKERS:  # most of these instances are long gone
+                self._breakers.clear()
+            self._breakers[base] = Breaker(base, reset=RESET_SECONDS, timeout=None, blames=_blames, observer=_report)
+        return self._breakers[base]
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -112,6 +150,16 @@ class Siblings:
                 connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._client
+
+
+def _blames(error: Exception) -> bool:
+    """What hangs or breaks off is ill; who refuses a connection costs nothing and is back as soon as it listens."""
+    return not isinstance(error, (aiohttp.ClientConnectorError, _Hurried))
+
+
+def _report(base: str, before: State, after: State) -> None:
+    metrics.BREAKERS.labels("sibling", after).inc()
+    _log.warning("breaker-changed", target=base, before=before, after=after)
 
 
 def _decode(service: str, status: int, raw: bytes) -> Any:

@@ -13,7 +13,7 @@ import jwt
 import orjson
 from cryptography.exceptions import InvalidSignature
 
-from shared import crypto, errors, log
+from shared import crypto, degraded, errors, log
 from shared.policy import PERMISSIONS, ROLES, Role, granted
 
 ALGORITHM = "EdDSA"
@@ -142,6 +142,8 @@ class Verifier:
 
     def _admitted(self, principal: Principal) -> Principal:
         """The principal with the role that was given since the token was issued."""
+        if self.feed_silent:
+            degraded.note("revocations")
         if principal.key_id is not None:
             self._used.add(principal.key_id)
         if not self._roles:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
+from shared import degraded
 from shared.identity import Principal
 from shared.ratelimit import Limit, Limiter
 
@@ -54,6 +55,8 @@ class Gate:
         whom = _address(scope) if principal is None else _caller(principal)
         group = tuple((self._limits[f"{kind}-{name}"], key) for name, key in whom)
         scope[STANDING] = await self.limiter.ask_all(group)
+        if self.limiter.backend != "redis":
+            degraded.note("limits")
 
 
 def _caller(principal: Principal) -> tuple[tuple[str, str], ...]:

@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.exceptions import HTTPException
 
-from shared import errors, httpclient, limits, log, metrics, tracing
+from shared import degraded, errors, httpclient, limits, log, metrics, tracing
 from shared.ratelimit import Standing
 from shared.testing import faults
 
 MAX_BODY = 1_048_576
+MAX_PATIENCE = 60.0
 
 _READABLE = (
     "application/json", "application/x-ndjson", "application/yaml", "application/x-www-form-urlencoded",
@@ -53,7 +54,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         if sibling and httpclient.TIMEOUT in headers:
-            tracing.bound(float(headers[httpclient.TIMEOUT]))
+            tracing.bound(_patience(headers[httpclient.TIMEOUT]))
         started = time.perf_counter()
         answered = False
 
@@ -89,6 +90,14 @@ class RequestMiddleware:
         durations.observe(seconds)
 
 
+def _patience(given: bytes) -> float:
+    """Seconds that a sibling says it waits, as far as they can be believed."""
+    try:
+        return max(0.0, min(MAX_PATIENCE, float(given)))
+    except ValueError:
+        return MAX_PATIENCE
+
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -103,6 +112,8 @@ def _added(present: Any, trace_id: str, standing: Standing | None) -> list[tuple
     names = {name.lower() for name, _ in present}
     added = [*_SAFE, (b"x-trace-id", trace_id.encode())]
     added += [header for header in (_POLICY, _NO_STORE) if header[0] not in names]
+    if degraded.noted():
+        added.append((degraded.HEADER.lower().encode(), ", ".join(degraded.noted()).encode()))
     if standing is not None and b"ratelimit" not in names:
         added += [(name.lower().encode(), value.encode()) for name, value in standing.headers.items()]
     return added

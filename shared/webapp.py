@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from shared import deps, errors, health, log, strictjson, tracing
+from shared import degraded, deps, errors, health, log, strictjson, tracing
 from shared.middleware import RequestMiddleware
 from shared.settings import Settings
 
@@ -22,6 +22,9 @@ _SLUGS = {
     400: "bad-request", 401: "invalid-token", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
     408: "timeout", 413: "content-too-large", 415: "unsupported-media-type", 422: "invalid",
 }  # fmt: skip
+_EXPOSED = [
+    "ETag", degraded.HEADER, "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Trace-Id",
+]  # fmt: skip
 _TITLES = {405: "Method not allowed"}
 
 _log = log.get(__name__)
@@ -52,6 +55,8 @@ class StrictRoute(APIRoute):
         anonymous = self.is_public and not _asks_who(self.dependant)
 
         async def strict(request: Request) -> Any:
+            if self.is_public:
+                request.app.state.service.database.admit()
             if anonymous:
                 await request.app.state.service.gate.admit(request.scope)
             _check_query(request, known)
@@ -113,7 +118,7 @@ def public_app(
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "traceparent"],
-            expose_headers=["ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Trace-Id"],
+            expose_headers=_EXPOSED,
             max_age=600,
         )
     app.add_middleware(RequestMiddleware, service=service, body_limits=body_limits or {})

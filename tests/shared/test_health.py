@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from infra.local.valkey import Valkey
-from shared import backlog, clock, jobs, migrate, webapp
+from shared import backlog, clock, errors, jobs, migrate, webapp
 from shared import service as services
 from shared.database import Database
+from shared.httpclient import Directory, Siblings
 from shared.ratelimit import Limit, Limiter
 from shared.service import Service
 from tests.shared.conftest import OUTBOX
@@ -92,6 +93,17 @@ async def break_outbox(process: Service) -> None:
         await session.execute(sa.update(OUTBOX).values(due_at=clock.now() - timedelta(seconds=60)))
 
 
+async def break_siblings(process: Service) -> None:
+    """Five calls that a sibling breaks off."""
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    process.siblings = Siblings(Directory({"auth": [f"http://127.0.0.1:{port}"]}, None), process.tokens)
+    for _ in range(5):
+        with pytest.raises(errors.Unavailable):
+            await process.siblings.call("auth", "POST", "/internal/nothing")
+    server.close()
+
+
 async def break_own(process: Service) -> None:
     async def ask() -> dict[str, Any]:
         raise ConnectionResetError
@@ -108,6 +120,7 @@ BREAKS: list[tuple[Callable[[Service], Awaitable[None]], dict[str, str]]] = [
     (break_workers, {"workers": "absent"}),
     (break_loops, {"loops": "ended"}),
     (break_outbox, {"outbox": "late"}),
+    (break_siblings, {"siblings": "degraded"}),
     (break_own, {"breakers": "down"}),
 ]
 

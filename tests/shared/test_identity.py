@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
-from shared import crypto, errors, identity
+from shared import crypto, degraded, errors, identity
 from shared.servicetokens import ServiceTokens
 
 ISSUER = "https://floyo.example"
@@ -139,6 +139,15 @@ async def test_unknown_keys_are_not_admitted_while_the_feed_is_silent(verifier: 
     verifier.feed_seen_at = time.monotonic() - identity.FEED_SILENT_SECONDS - 1
     with pytest.raises(errors.Unavailable):
         await verifier.verify(identity.KEY_PREFIX + crypto.random_token())
+
+
+async def test_what_is_known_passes_while_the_feed_is_silent_and_says_so(verifier: identity.Verifier) -> None:
+    token = access_token()
+    known = await verifier.verify(token)
+    assert degraded.noted() == ()
+    verifier.feed_seen_at = time.monotonic() - identity.FEED_SILENT_SECONDS - 1
+    assert await verifier.verify(token) == known
+    assert degraded.noted() == ("revocations",)
 
 
 def pair() -> tuple[ServiceTokens, ServiceTokens]:

@@ -7,7 +7,7 @@ from fastapi import Path
 from services.auth.deps import ContextDep, PlatformAdmin
 from services.auth.domain import flags
 from services.auth.schemas.flags import Flag, Override, PutFlag
-from shared import webapp
+from shared import degraded, webapp
 from shared.deps import CurrentPrincipal, ServiceDep
 from shared.flags import FLAGS, Flags
 from shared.identity import Principal
@@ -18,9 +18,11 @@ router = webapp.router(tags=["flags"])
 FlagName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,62}$")]
 
 
-@router.get("/flags")
+@router.get("/flags", responses=degraded.RESPONSES)
 async def list_flags(principal: CurrentPrincipal, service: ServiceDep) -> Page[Flag]:
-    """Every flag and whether it is on for you."""
+    """Every flag and whether it is on for you; by what was last read while the database is away."""
+    if service.part(Flags).stale:
+        degraded.note("flags")
     return Page(items=await _shown(service, principal))
 
 

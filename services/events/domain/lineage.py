@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.events.clients import workflows
 from services.events.domain import subscriptions as matching
 from services.events.storage import events, lineage, subscriptions
-from shared import errors
+from shared import degraded, errors
 from shared.service import Service
 
 # A chain of runs that start each other ends at 16; nobody reads a story longer than that.
@@ -40,6 +40,7 @@ async def trace(service: Service, organization_id: UUID, event_id: UUID) -> dict
         )
     except errors.Unavailable:
         complete = False
+        degraded.note("workflows")
     return {**story, "cause": cause, "runs": list(tale.runs.values()), "complete": complete}
 
 

@@ -9,7 +9,7 @@ from services.events.deps import PagesDep
 from services.events.domain import events, lineage, rejections
 from services.events.domain.events import Criteria
 from services.events.schemas.events import EventOut, Lineage, RejectionOut
-from shared import webapp
+from shared import degraded, webapp
 from shared.deps import ServiceDep, Session, allow
 from shared.identity import Principal
 from shared.pagination import Page
@@ -58,7 +58,7 @@ async def get_event(session: Session, principal: Reader, event_id: UUID) -> Even
     return EventOut.model_validate(found)
 
 
-@routes.get("/events/{event_id}/lineage")
+@routes.get("/events/{event_id}/lineage", responses=degraded.RESPONSES)
 async def get_lineage(service: ServiceDep, principal: Reader, event_id: UUID) -> Lineage:
     """What led to the event, and the patterns, suggestions, runs of their workflows and effects that came of it."""
     return Lineage.model_validate(await lineage.trace(service, principal.organization_id, event_id))

@@ -8,11 +8,10 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from aiobreaker.state import CircuitBreakerError
-from prometheus_client import Counter
 
 from services.integrations.domain import retries
 from services.integrations.domain.retries import Budget
-from shared import errors, log
+from shared import errors, log, metrics
 from shared.breaker import Breaker, State
 from shared.destinations import Ports, parse_url
 from shared.egress import Egress, Response, Socket
@@ -24,7 +23,6 @@ RESET_SECONDS: Final = 10.0
 _KEPT: Final = 10_000
 _SLACK: Final = 1.0
 
-TRANSITIONS = Counter("floyo_breaker_transitions_total", "Changes of state of circuit breakers", ["state"])
 _log = log.get(__name__)
 
 
@@ -152,5 +150,5 @@ class _BareBreaker(Breaker):
 
 
 def _report(name: str, before: State, after: State) -> None:
-    TRANSITIONS.labels(after).inc()
+    metrics.BREAKERS.labels("target", after).inc()
     _log.warning("breaker-changed", target=name, before=before, after=after)
