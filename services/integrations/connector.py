@@ -12,6 +12,7 @@ from shared.destinations import WEB, Ports, forbidden, parse_url
 from shared.egress import MAX_BYTES, MAX_SECONDS, Response, Socket, TargetFailed
 
 MAX_CONTENT: Final = 3_000_000
+CAUSE: Final = "Floyo-Cause"
 TEMPORARY_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 _ERROR: Final = 400
 _CREDENTIAL_STATUSES: Final = frozenset({401, 403})
@@ -124,6 +125,7 @@ class Call:
     secrets: Mapping[str, str] = field(repr=False)
     outlet: Outlet
     idempotency_key: str | None = None
+    cause: str | None = None
     timeout: float = MAX_SECONDS
 
     def secret(self, name: str) -> str:
@@ -153,6 +155,8 @@ class Call:
         sent, content = encode_body(body, headers or {})
         if self.idempotency_key and not any(name.lower() == "idempotency-key" for name in sent):
             sent["Idempotency-Key"] = self.idempotency_key
+        if self.cause:  # whatever an input says of it: a chain that could name its own length would have no end
+            sent = {name: value for name, value in sent.items() if name.lower() != CAUSE.lower()} | {CAUSE: self.cause}
         return await self.outlet.request(
             method,
             url,

@@ -80,6 +80,22 @@ async def test_actions_by_id_and_by_name(ask: Ask, admin: Person, canary: Canary
     assert canary.connections == 2
 
 
+async def test_b48_actions_carry_the_run_that_they_come_from(ask: Ask, admin: Person, canary: Canary) -> None:
+    await admin.create("http", {"base_url": canary.url}, {}, name="ci")
+    run, claim = ids.new(), {"FLOYO-cause": "run=x;depth=0"}
+    body = {
+        "organization_id": str(admin.organization_id), "integration": "ci", "action": "request",
+        "input": {"path": "/x", "headers": claim}, "cause": f"run={run};depth=7",
+    }  # fmt: skip
+    assert (await ask("/internal/actions", body)).status_code == 200
+    head = canary.requests[0]
+    assert head.count(f"Floyo-Cause: run={run};depth=7\r\n".encode()) == 1
+    assert head.lower().count(b"floyo-cause") == 1
+    for wrong in ("run=x;depth=1", f"run={run};depth=7\r\nX: y", f"run={run};depth=9999"):
+        assert (await ask("/internal/actions", {**body, "cause": wrong})).status_code == 422
+    assert canary.connections == 1
+
+
 async def test_the_quick_reading_reads_one_organisation_alone(
     admin: Person, enter: Enter, service_integrations: Service
 ) -> None:

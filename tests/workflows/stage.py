@@ -92,11 +92,11 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def engine(
-        self, answers: Answers | None = None, *, platform: bool = False, rehearsals: Any = None, **more: Any
+        self, answers: Any = None, *, platform: bool = False, rehearsals: Any = None, **more: Any
     ) -> AsyncIterator[Engine]:
         """A worker; with `platform` its steps reach Floyo itself, else the same answers."""
-        outside = answers or Answers()
-        own: Any = Platform(self.service.database, self.service.siblings, _nobody) if platform else outside
+        outside: Any = answers or Answers()
+        own = Platform(self.service.database, self.service.siblings, _nobody) if platform else outside
 
         async def untold(_records: Sequence[Record]) -> None:
             return None

@@ -1,15 +1,22 @@
 """Chains: what an emitted event starts stands one deeper, and the chain ends at its cap for everybody to see."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from services.integrations.domain import causes as deliveries
+from services.integrations.domain.causes import HEADER
 from services.workflows.domain import causes, triggers
+from services.workflows.domain.outside import Integrations
 from shared import ids
 from tests.workflows.stage import Stage, transform
 
 EMIT = {"id": "tell", "type": "emit", "with": {"source": "floyo", "type": "echo", "data": {}}}
 TRIGGER = {"type": "event", "match": {"type": "echo"}}
+CALL = {"id": "call", "type": "http", "with": {"url": "https://example.com", "headers": {"floyo-cause": "none"}}}
+ACT = {"id": "act", "type": "action", "with": {"integration": "i", "action": "request", "input": {"path": "/"}}}
 RUN = "0190a0a0-0000-7000-8000-000000000001"
 
 
@@ -24,6 +31,17 @@ class Events:
         extensions = {"floyorun": cause["run_id"], "floyodepth": cause["depth"]}
         self.told.append({**event, "id": str(ids.new()), "external_id": event["id"], "extensions": extensions})
         return {"rejected": []}
+
+
+class World(Events):
+    """A receiver that hands the cause of each call on with a delivery to a hook, as an honest one does."""
+
+    async def call(self, _service: str, _method: str, _path: str, *, json: dict[str, Any], **_more: Any) -> Any:
+        named = [json["cause"]] if "cause" in json else [v for k, v in json["headers"].items() if k.lower() == HEADER]
+        (cause,) = map(deliveries.read, named)
+        extensions = {"floyorun": cause["run_id"], "floyodepth": cause["depth"]} if cause else None
+        self.told.append({"id": str(ids.new()), "type": "echo", "source": "hook", "data": {}, "extensions": extensions})
+        return {"output": None, "status": 200, "headers": {}, "body": None}
 
 
 @pytest.mark.parametrize(
@@ -44,23 +62,42 @@ def test_a_cause_is_read() -> None:
 async def test_b48_a_workflow_that_listens_to_itself_comes_to_an_end(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workflow = await stage.workflow(EMIT, transform("a"), trigger=TRIGGER)
+    workflow = await _listen(stage, EMIT, Events(), monkeypatch)
+    runs = await _chain(stage)
+    assert "run" not in runs[0].cause
+    assert runs[1].cause["run"] == str(runs[0].id)
+    assert (await stage.read(runs[0].id))["workflow_id"] == workflow
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("step", [CALL, ACT], ids=["http", "action"])
+async def test_b48_a_chain_through_calls_and_hooks_comes_to_an_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, step: dict[str, Any]
+) -> None:
+    await _listen(stage, step, World(), monkeypatch)
+    await _chain(stage)
+
+
+async def _listen(stage: Stage, step: dict[str, Any], outside: Any, monkeypatch: pytest.MonkeyPatch) -> UUID:
+    """Let a workflow run for thirty rounds of whatever its own runs have led to."""
+    workflow = await stage.workflow(step, transform("a"), trigger=TRIGGER)
     ((trigger_id,),) = await stage.execute("SELECT id FROM trigger")
-    events: Any = Events()
-    monkeypatch.setattr(stage.service, "siblings", events)
+    monkeypatch.setattr(stage.service, "siblings", outside)
     pending = [{"id": str(ids.new()), "type": "echo", "source": "outside", "data": {}}]
-    async with stage.engine(platform=True) as engine:
+    async with stage.engine(Integrations(outside), platform=True) as engine:
         for _ in range(30):
             async with stage.service.database.system() as session:
                 await triggers.match(session, [(trigger_id, stage.organization_id, event) for event in pending])
             for (run_id,) in await stage.execute("SELECT id FROM run WHERE finished_at IS NULL"):
                 await stage.finish(engine, run_id)
-            pending, events.told = events.told, []
-    runs = await stage.execute("SELECT depth, status, error, cause FROM run ORDER BY depth")
-    assert [row.depth for row in runs] == list(range(18))
-    assert [row.status for row in runs] == ["succeeded"] * 17 + ["failed"]
+            pending, outside.told = outside.told, []
+    return workflow
+
+
+async def _chain(stage: Stage) -> Sequence[Any]:
+    """The runs, which must have come to an end at the cap."""
+    runs = await stage.execute("SELECT id, depth, status, error, cause FROM run ORDER BY depth")
+    assert [row.depth for row in runs] == list(range(causes.DEEPEST + 2))
+    assert [row.status for row in runs] == ["succeeded"] * (causes.DEEPEST + 1) + ["failed"]
     assert runs[-1].error["type"] == "limit-exceeded"
-    assert "run" not in runs[0].cause
-    first, second = await stage.execute("SELECT id, cause FROM run WHERE depth < 2 ORDER BY depth")
-    assert second.cause["run"] == str(first.id)
-    assert (await stage.read(first.id))["workflow_id"] == workflow
+    return runs

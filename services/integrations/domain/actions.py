@@ -24,16 +24,18 @@ async def perform(
     secrets: Mapping[str, str],
     outlet: OrganizationOutlet,
     idempotency_key: str | None = None,
+    cause: str | None = None,
     seconds: float = MAX_SECONDS,
 ) -> Any:
-    """Run an action and answer its output as JSON; no transaction may be open meanwhile.
+    """Run an action and answer its output as JSON; no transaction may be open meanwhile. `cause` is for `Floyo-Cause`.
 
     Raises Invalid for the input, TargetFailed for the target, Unavailable `circuit-open`.
     """
     kind = known.connector(integration.connector)
     action = known.action(integration.connector, action_id)
     checked = catalog.read(action.input, given, "/input")
-    call = _call(kind, integration, secrets=secrets, outlet=outlet, idempotency_key=idempotency_key, seconds=seconds)
+    call = _call(kind, integration, secrets=secrets, outlet=outlet, idempotency_key=idempotency_key, cause=cause,
+                 seconds=seconds)  # fmt: skip
     output = await _bounded(action.run(call, checked), seconds)
     return output.model_dump(mode="json")
 
@@ -72,6 +74,7 @@ def _call(
     secrets: Mapping[str, str],
     outlet: OrganizationOutlet,
     idempotency_key: str | None = None,
+    cause: str | None = None,
     seconds: float = MAX_SECONDS,
 ) -> Call:
     return Call(
@@ -80,6 +83,7 @@ def _call(
         secrets=secrets,
         outlet=outlet,
         idempotency_key=idempotency_key,
+        cause=cause,
         timeout=seconds,
     )
 

@@ -71,6 +71,7 @@ async def perform_action(body: ActionCall, service: ServiceDep, desk: DeskDep, _
         secrets=await authorization.usable(desk.keeper(service.database), found),
         outlet=desk.outlets.outlet(body.organization_id),
         idempotency_key=body.idempotency_key,
+        cause=body.cause,
         seconds=body.timeout_seconds,
     )
     return {"output": output}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.egress import MAX_SECONDS
 
 IdempotencyKey = Annotated[str | None, Field(max_length=255, pattern=r"^[\x21-\x7e]+$")]
+Cause = Annotated[str | None, Field(max_length=100, pattern=r"^run=[0-9a-f-]{36};depth=[0-9]{1,3}$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -21,6 +22,7 @@ class ActionCall(BaseModel):
     action: str = Field(max_length=100)
     input: Any = None
     idempotency_key: IdempotencyKey = None
+    cause: Cause = None
     dry_run: bool = False
     timeout_seconds: Seconds = MAX_SECONDS
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 DEEPEST = 16
+HEADER = "Floyo-Cause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ def write(run_id: UUID, depth: int) -> dict[str, Any]:
     return {"run_id": str(run_id), "depth": depth}
 
 
-def header(run_id: UUID, depth: int) -> dict[str, str]:
-    """The header that requests of a run carry, for receivers that tell on."""
-    return {"Floyo-Cause": f"run={run_id};depth={depth}"}
+def value(run_id: UUID, depth: int) -> str:
+    """What `Floyo-Cause` says of a run."""
+    return f"run={run_id};depth={depth}"
+
+
+def mark(headers: Mapping[str, str], run_id: UUID, depth: int) -> dict[str, str]:
+    """Headers with the one that requests of a run carry, for receivers that tell on; a step cannot say otherwise."""
+    others = {name: text for name, text in headers.items() if name.lower() != HEADER.lower()}
+    return {**others, HEADER: value(run_id, depth)}

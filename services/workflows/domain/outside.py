@@ -23,13 +23,14 @@ class Integrations:
 
     async def http(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """One HTTP request: answers {status, headers, body}."""
-        headers = {**causes.header(context.run_id, context.depth), **(request.get("headers") or {})}
+        headers = causes.mark(request.get("headers") or {}, context.run_id, context.depth)
         answer: dict[str, Any] = await self._perform(context, "/internal/http", {**request, "headers": headers})
         return answer
 
     async def action(self, context: Context, integration: str, action: str, given: Any) -> Any:
         """One action of an integration: answers its output."""
-        body = {"integration": integration, "action": action, "input": given}
+        cause = causes.value(context.run_id, context.depth)
+        body = {"integration": integration, "action": action, "input": given, "cause": cause}
         return (await self._perform(context, "/internal/actions", body))["output"]
 
     async def _perform(self, context: Context, path: str, body: dict[str, Any]) -> Any:
