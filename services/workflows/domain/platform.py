@@ -39,7 +39,7 @@ class Platform:
     async def start(self, context: Context, workflow_id: UUID, given: Any) -> UUID:
         """Start a run of another workflow of the organisation, once for the step's key."""
         async with self._database.session(context.organization_id) as session:
-            found = await workflows.get(session, context.organization_id, workflow_id)
+            found = await workflows.get(session, context.organization_id, workflow_id, share=True)
             if found is None or not found.active:
                 raise errors.Invalid("workflow-unavailable", "The workflow to start is missing or deactivated.")
             by = await family.starter(session, context.run_id)

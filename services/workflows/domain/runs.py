@@ -113,7 +113,7 @@ async def start_by_hand(
     session: AsyncSession, organization_id: UUID, workflow_id: UUID, *, given: Any, dry_run: bool, subject: str
 ) -> Started:
     """Start a run that somebody asked for; Conflict `workflow-inactive` when it is switched off, unless it is dry."""
-    found = await workflows.get(session, organization_id, workflow_id)
+    found = await workflows.get(session, organization_id, workflow_id, share=True)
     if found is None:
         raise errors.NotFound
     if not found.active and not dry_run:
@@ -209,7 +209,7 @@ async def retry_many(
 
 
 async def _check_active(session: AsyncSession, organization_id: UUID, workflow_id: UUID) -> None:
-    found = await workflows.get(session, organization_id, workflow_id)
+    found = await workflows.get(session, organization_id, workflow_id, share=True)
     if found is None:
         raise errors.NotFound
     if not found.active:

@@ -28,6 +28,7 @@ _INSERT = """
                trace_id text, created_at timestamptz)
       JOIN workflow ON workflow.id = given.workflow_id AND workflow.organization_id = given.organization_id
            AND workflow.version = given.version AND workflow.active AND workflow.deleted_at IS NULL
+       FOR SHARE OF workflow
     RETURNING run.id
 """
 

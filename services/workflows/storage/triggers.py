@@ -39,7 +39,10 @@ async def listening(session: AsyncSession, after: UUID | None, limit: int) -> li
 
 
 async def matched(session: AsyncSession, trigger_ids: list[UUID]) -> dict[UUID, Any]:
-    """Active triggers by id, each with its workflow's present version and definition."""
+    """Active triggers by id, each with its workflow's present version and definition.
+
+    Nobody switches the workflows off before the transaction that starts their runs has ended.
+    """
     statement = (
         sa.select(trigger, workflow.c.version, workflow_version.c.definition)
         .join(workflow, workflow.c.id == trigger.c.workflow_id)
@@ -48,6 +51,7 @@ async def matched(session: AsyncSession, trigger_ids: list[UUID]) -> dict[UUID, 
             sa.and_(workflow_version.c.workflow_id == workflow.c.id, workflow_version.c.version == workflow.c.version),
         )
         .where(trigger.c.id.in_(trigger_ids), trigger.c.active, workflow.c.active, workflow.c.deleted_at.is_(None))
+        .with_for_update(of=workflow, read=True)
     )
     return {row.id: row for row in await session.execute(statement)}
 

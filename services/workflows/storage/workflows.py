@@ -63,11 +63,16 @@ def _with_definition(organization_id: UUID) -> sa.Select[Any]:
     )
 
 
-async def get(session: AsyncSession, organization_id: UUID, workflow_id: UUID, *, lock: bool = False) -> Any | None:
-    """One workflow with its present definition, or None."""
+async def get(
+    session: AsyncSession, organization_id: UUID, workflow_id: UUID, *, lock: bool = False, share: bool = False
+) -> Any | None:
+    """One workflow with its present definition, or None; `lock` it to change it, `share` it to start a run of it.
+
+    Whoever switches it off waits for starts that have seen it on, and then finds their runs.
+    """
     statement = _with_definition(organization_id).where(workflow.c.id == workflow_id)
-    if lock:
-        statement = statement.with_for_update(of=workflow)
+    if lock or share:
+        statement = statement.with_for_update(of=workflow, read=share)
     return (await session.execute(statement)).first()
 
 
