@@ -1,20 +1,26 @@
 """What this service's routes may ask for beyond `shared.deps`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.domain import bell
+from services.workflows.domain import bell, keys
 from services.workflows.domain.intake import Intake
 from services.workflows.domain.results import Results
 from services.workflows.domain.waiters import Waiters
 from services.workflows.domain.workflows import Author
-from shared.deps import ServiceDep, allow
+from services.workflows.schemas.workflows import WorkflowOut
+from shared import turns
+from shared.deps import CurrentPrincipal, IdempotencyKey, ServiceDep, allow
+from shared.idempotency import Answer
 from shared.identity import Principal
 from shared.service import Service
+from shared.webapp import PREFIX
 
 Reader = Annotated[Principal, allow("workflows:read")]
 Writer = Annotated[Principal, allow("workflows:write")]
@@ -23,6 +29,46 @@ Runner = Annotated[Principal, allow("runs:write")]
 ApprovalReader = Annotated[Principal, allow("approvals:read")]
 Approver = Annotated[Principal, allow("approvals:write")]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What a request changes; with an Idempotency-Key it changes it once."""
+
+    service: Service
+    principal: Principal
+    route: str
+    key: str | None
+
+    async def __call__(self, produce: Callable[[AsyncSession], Awaitable[tuple[int, Any]]], told: Any = None) -> Answer:
+        """Produce status and body in the transaction of the effect; `told` is what the key stands for, as JSON."""
+        organization_id = self.principal.organization_id
+        turn = turns.in_turn(organization_id, self.route, self.key)
+        async with turn, self.service.database.session(organization_id) as session:
+            return await keys.once(
+                session,
+                organization_id=organization_id,
+                route=self.route,
+                key=self.key,
+                request=told,
+                produce=lambda: produce(session),
+            )
+
+
+async def get_once(
+    request: Request, service: ServiceDep, principal: CurrentPrincipal, key: IdempotencyKey = None
+) -> Once:
+    """For routes that change something."""
+    return Once(service, principal, f"{request.method} {request.url.path.removeprefix(PREFIX)}", key)
+
+
+OnceDep = Annotated[Once, Depends(get_once)]
+
+
+def tagged(response: Response, answer: Answer) -> WorkflowOut:
+    """What `schemas.workflows.keep` kept, with its entity tag."""
+    response.headers["ETag"] = answer.body["etag"]
+    return WorkflowOut.model_validate(answer.body["workflow"])
 
 
 def author(principal: Principal) -> Author:

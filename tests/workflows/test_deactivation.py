@@ -1,7 +1,7 @@
 """Row 51 where it is hard: starts that race a deactivation either begin before it and end with it, or never begin."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from tests.workflows.test_routes import bearer
 pytestmark = pytest.mark.integration
 
 PATIENCE = 0.15
-Start = Callable[[Stage, UUID], Awaitable[bool]]
+Start = Callable[[Stage, UUID], Coroutine[Any, Any, bool]]
 
 
 async def _by_hand(stage: Stage, workflow_id: UUID) -> bool:

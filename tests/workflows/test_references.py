@@ -74,6 +74,22 @@ async def test_actions_and_constant_inputs_are_judged_too(public: httpx2.AsyncCl
     ]
 
 
+async def test_going_back_to_a_version_that_names_what_is_gone_is_refused(
+    public: httpx2.AsyncClient, stage: Stage
+) -> None:
+    stage.service.siblings = Integrations("team-slack")  # type: ignore[assignment]
+    made = await public.post("/workflows", json=body(tell()), headers=bearer(stage))
+    path = f"/workflows/{made.json()['id']}"
+    stage.service.siblings = Integrations()  # type: ignore[assignment]
+    plain = body({"id": "a", "type": "transform", "with": {"output": 1}})
+    assert (await public.put(path, json=plain, headers=bearer(stage))).status_code == 200
+    refused = await public.post(f"{path}/rollback", json={"version": 1}, headers=bearer(stage))
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/steps/0/with/integration")
+    assert (await public.get(path, headers=bearer(stage))).json()["version"] == 2
+    absent = await public.post(f"{path}/rollback", json={"version": 9}, headers=bearer(stage))
+    assert (absent.status_code, absent.json()["errors"][0]["pointer"]) == (422, "/version")
+
+
 async def test_an_import_that_misses_integrations_is_kept_switched_off(
     public: httpx2.AsyncClient, stage: Stage
 ) -> None:

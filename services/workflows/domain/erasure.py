@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.domain import workflows
+from services.workflows.domain.definition import Definition
 from services.workflows.storage import erasure, runs
 from shared import clock
 from shared.database import Database
@@ -32,7 +33,8 @@ async def forget_user(session: AsyncSession, user_id: UUID, organizations: list[
         await erasure.rewrite_definition(session, row.workflow_id, row.version, definition)
         if row.present:  # workers know versions by heart, so runs to come need another one
             author = workflows.Author(row.organization_id, "user:deleted")
-            await workflows.restore(session, author, row.workflow_id, row.version, if_match=None)
+            written = Definition.model_validate(definition)
+            await workflows.replace(session, author, row.workflow_id, written, if_match=None)
     await erasure.forget(session, user_id, organizations)
 
 

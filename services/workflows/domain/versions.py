@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.domain import workflows
+from services.workflows.domain.definition import Definition
 from services.workflows.domain.templates import escape
 from services.workflows.storage import workflows as stored
 from shared import errors
@@ -20,6 +21,15 @@ async def page(
     """Versions, newest first, one more than `limit` when more follow; NotFound for a workflow that is not there."""
     await workflows.get(session, organization_id, workflow_id)
     return await stored.versions(session, organization_id, workflow_id, before=before, limit=limit)
+
+
+async def read(session: AsyncSession, organization_id: UUID, workflow_id: UUID, number: int) -> Definition:
+    """What a version says, to go back to it."""
+    await workflows.get(session, organization_id, workflow_id)
+    found = await stored.version(session, organization_id, workflow_id, number)
+    if found is None:
+        raise errors.invalid_field("/version", "The workflow has no such version.")
+    return Definition.model_validate(found.definition)
 
 
 async def diff(

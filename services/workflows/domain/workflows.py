@@ -81,18 +81,6 @@ async def replace(
     return await get(session, author.organization_id, workflow_id)
 
 
-async def restore(
-    session: AsyncSession, author: Author, workflow_id: UUID, version: int, *, if_match: str | None
-) -> Any:
-    """Make an earlier version the newest again, under a new number."""
-    found = await workflows.version(session, author.organization_id, workflow_id, version)
-    if found is None:
-        await get(session, author.organization_id, workflow_id)
-        raise errors.invalid_field("/version", "The workflow has no such version.")
-    definition = Definition.model_validate(found.definition)
-    return await replace(session, author, workflow_id, definition, if_match=if_match)
-
-
 async def switch(
     session: AsyncSession,
     author: Author,

@@ -1,11 +1,12 @@
 """/approvals: what waits for a decision, and deciding it. Never by GET: link scanners follow links."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.deps import ApprovalReader, Approver, wake_workers
+from services.workflows.deps import ApprovalReader, Approver, OnceDep, wake_workers
 from services.workflows.domain import approvals
 from services.workflows.schemas.approvals import ApprovalOut, ApprovalStatus, ApprovalSummary, DecideIn
 from shared import webapp
@@ -45,7 +46,9 @@ async def get_approval(approval_id: UUID, session: Session, principal: ApprovalR
 
 
 @router.post("/approvals/{approval_id}")
-async def decide(approval_id: UUID, body: DecideIn, service: ServiceDep, principal: Approver) -> ApprovalOut:
+async def decide(
+    approval_id: UUID, body: DecideIn, service: ServiceDep, principal: Approver, once: OnceDep
+) -> ApprovalOut:
     """Approves or rejects, once a person; 409 `approval-closed` when it is decided or expired."""
     made = approvals.Decision(
         organization_id=principal.organization_id,
@@ -57,8 +60,11 @@ async def decide(approval_id: UUID, body: DecideIn, service: ServiceDep, princip
         comment=body.comment,
         answers=body.answers,
     )
-    async with service.database.session(principal.organization_id) as session:
-        decided = ApprovalOut.model_validate(await approvals.decide(session, made))
+
+    async def take(session: AsyncSession) -> tuple[int, dict[str, Any]]:
+        return 200, ApprovalOut.model_validate(await approvals.decide(session, made)).model_dump(mode="json")
+
+    answer = await once(take, body.model_dump(mode="json"))
     failpoint("approval-after-commit")
     wake_workers(service)
-    return decided
+    return ApprovalOut.model_validate(answer.body)

@@ -1,16 +1,17 @@
 """/runs and /workflows/{id}/runs: starting, waiting for, reading, cancelling and retrying runs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.deps import Runner, RunReader, WaitersDep, wake_workers
-from services.workflows.domain import keys, runs
+from services.workflows.deps import OnceDep, Runner, RunReader, WaitersDep, wake_workers
+from services.workflows.domain import runs
 from services.workflows.domain.results import Results
 from services.workflows.schemas.runs import RetriedOut, RetryIn, RunIn, RunOut, RunSummary, StartedOut, Status
-from shared import turns, webapp
-from shared.deps import CursorParameter, IdempotencyKey, Limit, ServiceDep, Session
+from shared import webapp
+from shared.deps import CursorParameter, Limit, ServiceDep, Session
 from shared.pagination import Page, cut
 
 router = webapp.router(tags=["runs"])
@@ -32,13 +33,13 @@ async def start_run(
     response: Response,
     principal: Runner,
     body: RunIn | None = None,
-    key: IdempotencyKey = None,
+    once: OnceDep,
     wait: Wait = 0,
 ) -> RunOut | StartedOut:
     """Starts a run; 202 as soon as it is stored, or with `wait` 200 and the whole run if it ended in time."""
     given = body or RunIn()
 
-    async def produce() -> tuple[int, dict[str, str]]:
+    async def start(session: AsyncSession) -> tuple[int, dict[str, str]]:
         started = await runs.start_by_hand(
             session,
             principal.organization_id,
@@ -49,17 +50,7 @@ async def start_run(
         )
         return 202, {"id": str(started.id), "status": started.status}
 
-    route = f"POST /workflows/{workflow_id}/runs"
-    turn = turns.in_turn(principal.organization_id, route, key)
-    async with turn, service.database.session(principal.organization_id) as session:
-        answer = await keys.once(
-            session,
-            organization_id=principal.organization_id,
-            route=route,
-            key=key,
-            request=given.model_dump(mode="json"),
-            produce=produce,
-        )
+    answer = await once(start, given.model_dump(mode="json"))
     started = StartedOut.model_validate(answer.body)
     wake_workers(service)
     response.headers["Location"] = f"{webapp.PREFIX}/runs/{started.id}"
@@ -111,25 +102,37 @@ async def get_run(run_id: UUID, session: Session, principal: RunReader) -> RunOu
 
 
 @router.post("/runs/{run_id}/cancel")
-async def cancel_run(run_id: UUID, session: Session, principal: Runner) -> RunOut:
+async def cancel_run(run_id: UUID, principal: Runner, once: OnceDep) -> RunOut:
     """Ends a run at once, wherever it is; 409 `run-ended` when it has ended already."""
-    await runs.cancel(session, principal.organization_id, run_id)
-    return RunOut.model_validate(await runs.read(session, principal.organization_id, run_id))
+
+    async def cancel(session: AsyncSession) -> tuple[int, dict[str, Any]]:
+        await runs.cancel(session, principal.organization_id, run_id)
+        ended = RunOut.model_validate(await runs.read(session, principal.organization_id, run_id))
+        return 200, ended.model_dump(mode="json")
+
+    return RunOut.model_validate((await once(cancel)).body)
 
 
 @router.post("/runs/{run_id}/retry", status_code=202)
-async def retry_run(run_id: UUID, service: ServiceDep, principal: Runner) -> StartedOut:
+async def retry_run(run_id: UUID, service: ServiceDep, principal: Runner, once: OnceDep) -> StartedOut:
     """Goes on from the step that failed; what succeeded is not done again."""
-    async with service.database.session(principal.organization_id) as session:
+
+    async def retry(session: AsyncSession) -> tuple[int, dict[str, str]]:
         await runs.retry(session, principal.organization_id, run_id)
+        return 202, {"id": str(run_id), "status": "queued"}
+
+    answer = await once(retry)
     wake_workers(service)
-    return StartedOut(id=run_id, status="queued")
+    return StartedOut.model_validate(answer.body)
 
 
 @router.post("/runs/retry", status_code=202)
-async def retry_runs(body: RetryIn, service: ServiceDep, principal: Runner) -> RetriedOut:
+async def retry_runs(body: RetryIn, service: ServiceDep, principal: Runner, once: OnceDep) -> RetriedOut:
     """Retries up to a thousand ended runs of a workflow, oldest first, `per_second` of them a second."""
-    async with service.database.session(principal.organization_id) as session:
-        retried = await runs.retry_many(session, principal.organization_id, **body.model_dump())
+
+    async def retry(session: AsyncSession) -> tuple[int, dict[str, int]]:
+        return 202, {"retried": await runs.retry_many(session, principal.organization_id, **body.model_dump())}
+
+    answer = await once(retry, body.model_dump(mode="json"))
     wake_workers(service)
-    return RetriedOut(retried=retried)
+    return RetriedOut.model_validate(answer.body)

@@ -1,13 +1,14 @@
 """/workflows/{id}/versions, rollback, diff, export and import."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.deps import IfMatch, Reader, Writer, author
+from services.workflows.deps import IfMatch, OnceDep, Reader, Writer, author, tagged
 from services.workflows.domain import documents, outside, versions, workflows
-from services.workflows.schemas.workflows import Change, DiffOut, ImportedOut, RollbackIn, VersionOut, WorkflowOut, show
+from services.workflows.schemas.workflows import Change, DiffOut, ImportedOut, RollbackIn, VersionOut, WorkflowOut, keep
 from shared import errors, webapp
 from shared.deps import CursorParameter, Limit, ServiceDep, Session
 from shared.pagination import Page, cut
@@ -45,14 +46,23 @@ async def roll_back(
     workflow_id: UUID,
     body: RollbackIn,
     response: Response,
-    session: Session,
+    service: ServiceDep,
     principal: Writer,
+    once: OnceDep,
     if_match: IfMatch = None,
 ) -> WorkflowOut:
-    """Makes an earlier version the newest again, under a new number."""
-    found = await workflows.restore(session, author(principal), workflow_id, body.version, if_match=if_match)
-    response.headers["ETag"] = workflows.etag(found)
-    return show(found)
+    """Makes an earlier version the newest again, under a new number; 422 names what it needs and is not there now."""
+    organization_id = principal.organization_id
+    async with service.database.session(organization_id) as session:
+        definition = await versions.read(session, organization_id, workflow_id, body.version)
+
+    async def restore(session: AsyncSession) -> tuple[int, dict[str, Any]]:
+        return 200, keep(
+            await workflows.replace(session, author(principal), workflow_id, definition, if_match=if_match)
+        )
+
+    await outside.check_references(service.siblings, organization_id, definition)
+    return tagged(response, await once(restore, [body.version, if_match]))
 
 
 @router.get("/workflows/{workflow_id}/diff")
@@ -81,7 +91,9 @@ async def export_workflow(workflow_id: UUID, session: Session, principal: Reader
     openapi_extra={"requestBody": {"required": True, "content": {YAML: _DOCUMENT}}},
     responses={201: {"model": ImportedOut, "description": "The workflow is new"}},
 )
-async def import_workflow(request: Request, response: Response, service: ServiceDep, principal: Writer) -> ImportedOut:
+async def import_workflow(
+    request: Request, response: Response, service: ServiceDep, principal: Writer, once: OnceDep
+) -> ImportedOut:
     """Saves a YAML document: 201 when its id is new here, 200 with a new version only if something changed.
 
     What names integrations that are not here is saved too, but switched off, with a list of what is `missing`.
@@ -91,10 +103,14 @@ async def import_workflow(request: Request, response: Response, service: Service
         raise errors.Unsupported("unsupported-media-type", f"Send {YAML}.")
     identifier, definition = documents.read(await request.body())
     faults = await outside.missing(service.siblings, principal.organization_id, definition)
-    async with service.database.session(principal.organization_id) as session:
+    missing = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults]
+
+    async def save(session: AsyncSession) -> tuple[int, dict[str, Any]]:
         saved = documents.save(session, author(principal), identifier, definition, complete=not faults)
         found, created = await saved
-    response.status_code = 201 if created else 200
-    response.headers["ETag"] = workflows.etag(found)
-    missing = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults]
-    return ImportedOut.model_validate({**show(found).model_dump(), "missing": missing})
+        return 201 if created else 200, {**keep(found), "missing": missing}
+
+    answer = await once(save, [identifier, workflows.write(definition)])
+    response.status_code = answer.status
+    shown = tagged(response, answer).model_dump()
+    return ImportedOut.model_validate({**shown, "missing": answer.body["missing"]})

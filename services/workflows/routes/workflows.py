@@ -1,16 +1,17 @@
 """/workflows: saving, reading, switching on and off."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.deps import IfMatch, Reader, Writer, author
-from services.workflows.domain import keys, outside, workflows
+from services.workflows.deps import IfMatch, OnceDep, Reader, Writer, author, tagged
+from services.workflows.domain import outside, workflows
 from services.workflows.domain.definition import Definition
-from services.workflows.schemas.workflows import DeactivateIn, WorkflowOut, show
-from shared import turns, webapp
-from shared.deps import CursorParameter, IdempotencyKey, Limit, ServiceDep, Session
+from services.workflows.schemas.workflows import DeactivateIn, WorkflowOut, keep, show
+from shared import webapp
+from shared.deps import CursorParameter, Limit, ServiceDep, Session
 from shared.pagination import Page, cut
 
 router = webapp.router(tags=["workflows"])
@@ -18,29 +19,18 @@ router = webapp.router(tags=["workflows"])
 
 @router.post("/workflows", status_code=201)
 async def create_workflow(
-    body: Definition, response: Response, service: ServiceDep, principal: Writer, key: IdempotencyKey = None
+    body: Definition, response: Response, service: ServiceDep, principal: Writer, once: OnceDep
 ) -> WorkflowOut:
     """Saves a workflow, active at once. 422 names every fault by JSON Pointer."""
 
-    async def produce() -> tuple[int, dict[str, str]]:
+    async def create(session: AsyncSession) -> tuple[int, dict[str, Any]]:
         workflow_id, _ = await workflows.create(session, author(principal), body)
-        return 201, {"id": str(workflow_id)}
+        return 201, keep(await workflows.get(session, principal.organization_id, workflow_id))
 
     await outside.check_references(service.siblings, principal.organization_id, body)
-    turn = turns.in_turn(principal.organization_id, "POST /workflows", key)
-    async with turn, service.database.session(principal.organization_id) as session:
-        answer = await keys.once(
-            session,
-            organization_id=principal.organization_id,
-            route="POST /workflows",
-            key=key,
-            request=workflows.write(body),
-            produce=produce,
-        )
-        found = await workflows.get(session, principal.organization_id, UUID(answer.body["id"]))
-    response.headers["ETag"] = workflows.etag(found)
-    response.headers["Location"] = f"{webapp.PREFIX}/workflows/{found.id}"
-    return show(found)
+    saved = tagged(response, await once(create, workflows.write(body)))
+    response.headers["Location"] = f"{webapp.PREFIX}/workflows/{saved.id}"
+    return saved
 
 
 @router.get("/workflows")
@@ -84,37 +74,53 @@ async def replace_workflow(
     response: Response,
     service: ServiceDep,
     principal: Writer,
+    once: OnceDep,
     if_match: IfMatch = None,
 ) -> WorkflowOut:
     """Saves a new version; runs under way keep theirs. 412 when `If-Match` names an older state."""
+
+    async def replace(session: AsyncSession) -> tuple[int, dict[str, Any]]:
+        return 200, keep(await workflows.replace(session, author(principal), workflow_id, body, if_match=if_match))
+
     await outside.check_references(service.siblings, principal.organization_id, body)
-    async with service.database.session(principal.organization_id) as session:
-        found = await workflows.replace(session, author(principal), workflow_id, body, if_match=if_match)
-    response.headers["ETag"] = workflows.etag(found)
-    return show(found)
+    return tagged(response, await once(replace, [workflows.write(body), if_match]))
 
 
 @router.delete("/workflows/{workflow_id}", status_code=204)
-async def delete_workflow(workflow_id: UUID, session: Session, principal: Writer, if_match: IfMatch = None) -> None:
+async def delete_workflow(workflow_id: UUID, principal: Writer, once: OnceDep, if_match: IfMatch = None) -> None:
     """Deletes a workflow and ends its runs; what ran stays readable."""
-    await workflows.delete(session, author(principal), workflow_id, if_match=if_match)
+
+    async def delete(session: AsyncSession) -> tuple[int, None]:
+        await workflows.delete(session, author(principal), workflow_id, if_match=if_match)
+        return 204, None
+
+    await once(delete, if_match)
 
 
 @router.post("/workflows/{workflow_id}/activate")
 async def activate_workflow(
-    workflow_id: UUID, response: Response, service: ServiceDep, principal: Writer, if_match: IfMatch = None
+    *,
+    workflow_id: UUID,
+    response: Response,
+    service: ServiceDep,
+    principal: Writer,
+    once: OnceDep,
+    if_match: IfMatch = None,
 ) -> WorkflowOut:
     """Lets triggers and people start runs again; 422 names the fields whose integrations are missing."""
+
+    async def activate(session: AsyncSession) -> tuple[int, dict[str, Any]]:
+        return 200, keep(
+            await workflows.switch(session, author(principal), workflow_id, active=True, if_match=if_match)
+        )
+
     organization_id = principal.organization_id
     async with service.database.session(organization_id) as session:
         known = await workflows.get(session, organization_id, workflow_id)
     if not known.active:
         definition = Definition.model_validate(known.definition)
         await outside.check_references(service.siblings, organization_id, definition)
-    async with service.database.session(organization_id) as session:
-        found = await workflows.switch(session, author(principal), workflow_id, active=True, if_match=if_match)
-    response.headers["ETag"] = workflows.etag(found)
-    return show(found)
+    return tagged(response, await once(activate, if_match))
 
 
 @router.post("/workflows/{workflow_id}/deactivate")
@@ -122,15 +128,19 @@ async def deactivate_workflow(
     *,
     workflow_id: UUID,
     response: Response,
-    session: Session,
     principal: Writer,
+    once: OnceDep,
     body: DeactivateIn | None = None,
     if_match: IfMatch = None,
 ) -> WorkflowOut:
     """Starts no more runs; with `cancel_runs` ends queued, waiting and running ones at once."""
     cancel_runs = body is not None and body.cancel_runs
-    found = await workflows.switch(
-        session, author(principal), workflow_id, active=False, cancel_runs=cancel_runs, if_match=if_match
-    )
-    response.headers["ETag"] = workflows.etag(found)
-    return show(found)
+
+    async def deactivate(session: AsyncSession) -> tuple[int, dict[str, Any]]:
+        return 200, keep(
+            await workflows.switch(
+                session, author(principal), workflow_id, active=False, cancel_runs=cancel_runs, if_match=if_match
+            )
+        )
+
+    return tagged(response, await once(deactivate, [cancel_runs, if_match]))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.workflows.domain import workflows
 from services.workflows.domain.definition import Definition, Strict
 
 
@@ -111,3 +112,8 @@ def show(row: Any) -> WorkflowOut:
             "updated_at": row.updated_at,
         }
     )
+
+
+def keep(row: Any) -> dict[str, Any]:
+    """A stored workflow as an Idempotency-Key remembers it: {etag, workflow}, both as they were answered first."""
+    return {"etag": workflows.etag(row), "workflow": show(row).model_dump(mode="json")}
