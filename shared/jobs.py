@@ -14,12 +14,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from shared import backlog, log
+from shared import backlog, bell, log
 from shared.testing.faults import failpoint
 
 WAKE_MILLISECONDS = 1_000
 KEEP_MILLISECONDS = 60_000
 RETRIES = 30
+RING = "queue-bell"
 REPORT_SECONDS = 5.0
 GONE_SECONDS = 20.0
 
@@ -50,6 +51,7 @@ async def wake(redis: Redis, service: str, job: str) -> bool:
             )
             await producer.enqueue_job(job)
             failpoint("enqueue-after")
+            await bell.ring(redis, bell.key(service, RING))
     except (RedisError, OSError, TimeoutError) as error:
         _log.warning("wake-up-not-sent", queue=queue_name(service), error=type(error).__name__)
         return False

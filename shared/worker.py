@@ -15,12 +15,12 @@ from typing import Any
 import arq.worker
 import uvicorn
 
-from shared import jobs, log, metrics, server, service, settings, tracing, webapp
+from shared import bell, jobs, log, metrics, server, service, settings, tracing, webapp
 from shared.service import Lifespan, Loop, Service
 from shared.testing import faults
 
 MAX_JOBS = 100
-POLL_SECONDS = 0.02
+REST_SECONDS = 0.25
 JOB_TIMEOUT = 60
 HEALTH_INTERVAL = 10
 GRACE_SECONDS = 20
@@ -104,10 +104,17 @@ async def _let_finish(taker: arq.worker.Worker) -> None:
 
 
 class _Taker(arq.worker.Worker):
-    """arq's worker, which also tells that it looks for jobs: the process by `looked_at`, the others through Redis."""
+    """arq's worker, which looks at its queue when a bell rings, and four times a second whether or not one does.
+
+    It also tells that it looks: the process by `looked_at`, the others through Redis.
+    """
 
     process: Service
     reported_at = 0.0
+
+    async def _poll_iteration(self) -> None:
+        await super()._poll_iteration()
+        await bell.heard(self.process.redis, bell.key(self.process.name, jobs.RING), REST_SECONDS)
 
     async def heart_beat(self) -> None:
         """After each look at the queue."""
@@ -127,7 +134,7 @@ def _arq_worker(plan: WorkerSettings, process: Service) -> arq.worker.Worker:
         max_jobs=MAX_JOBS,
         job_timeout=JOB_TIMEOUT,
         keep_result=0,
-        poll_delay=POLL_SECONDS,
+        poll_delay=0,
         max_tries=1,
         health_check_interval=HEALTH_INTERVAL,
         health_check_key=f"floyo:{plan.service}:health:{process.settings.instance}",

@@ -12,7 +12,6 @@ from shared.destinations import WEB, Ports, forbidden, parse_url
 from shared.egress import MAX_BYTES, MAX_SECONDS, Response, Socket, TargetFailed
 
 MAX_CONTENT: Final = 3_000_000
-CAUSE: Final = "Floyo-Cause"
 TEMPORARY_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 _ERROR: Final = 400
 _CREDENTIAL_STATUSES: Final = frozenset({401, 403})
@@ -105,14 +104,7 @@ class Outlet(Protocol):
     ) -> Response:
         """As `shared.egress.Egress.request`, behind the target's circuit breaker."""
 
-    async def connect(
-        self,
-        host: str,
-        port: int,
-        *,
-        ports: Ports,
-        timeout: float,  # noqa: ASYNC109
-    ) -> Socket:
+    async def connect(self, host: str, port: int, *, ports: Ports, timeout: float) -> Socket:  # noqa: ASYNC109
         """As `shared.egress.Egress.connect`, behind the target's circuit breaker."""
 
 
@@ -155,8 +147,9 @@ class Call:
         sent, content = encode_body(body, headers or {})
         if self.idempotency_key and not any(name.lower() == "idempotency-key" for name in sent):
             sent["Idempotency-Key"] = self.idempotency_key
-        if self.cause:  # whatever an input says of it: a chain that could name its own length would have no end
-            sent = {name: value for name, value in sent.items() if name.lower() != CAUSE.lower()} | {CAUSE: self.cause}
+        if self.cause:  # whatever the input says: a chain that could name its own length would have no end
+            sent = {name: value for name, value in sent.items() if name.lower() != "floyo-cause"}
+            sent["Floyo-Cause"] = self.cause
         return await self.outlet.request(
             method,
             url,

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
+from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.domain import bell, keys
+from services.workflows.domain import keys
 from services.workflows.domain.intake import Intake
 from services.workflows.domain.results import Results
 from services.workflows.domain.waiters import Waiters
 from services.workflows.domain.workflows import Author
 from services.workflows.schemas.workflows import WorkflowOut
-from shared import turns
+from shared import bell, log, turns
 from shared.deps import CurrentPrincipal, IdempotencyKey, ServiceDep, allow
 from shared.idempotency import Answer
 from shared.identity import Principal
 from shared.service import Service
 from shared.webapp import PREFIX
+
+_log = log.get(__name__)
 
 Reader = Annotated[Principal, allow("workflows:read")]
 Writer = Annotated[Principal, allow("workflows:write")]
@@ -93,7 +96,10 @@ class Waker:
     async def _wake(self) -> None:
         while self._wanted:
             self._wanted = False
-            await bell.ring(self._service.redis)
+            try:
+                await bell.ring(self._service.redis, bell.key(self._service.name, "bell"))
+            except (RedisError, OSError, TimeoutError) as error:
+                _log.warning("bell-not-rung", error=type(error).__name__)
 
 
 def wake_workers(service: Service) -> None:

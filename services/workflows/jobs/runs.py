@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
 
-from services.workflows.domain import bell, calls, sweeping, waiters
+from services.workflows.domain import calls, sweeping, waiters
 from services.workflows.domain.engine import HEARTBEAT_SECONDS, Engine
 from services.workflows.domain.outside import Integrations, Rehearsals
 from services.workflows.domain.platform import Platform
 from services.workflows.domain.recorder import Recorder
 from services.workflows.settings import Settings
-from shared import ids, jobs
+from shared import bell, ids, jobs
 from shared.database import Database
 from shared.flags import RUN_GROUP_COMMIT, Flags
 from shared.service import Service
@@ -22,6 +22,7 @@ from shared.testing.faults import failpoint
 SWEEP_SECONDS = 1.0
 QUICK_SECONDS = 0.05
 PURGE_SECONDS = 600.0
+LISTEN_SECONDS = 0.5
 
 
 @asynccontextmanager
@@ -81,7 +82,7 @@ async def advance_due(service: Service) -> None:
 async def hear_bell(service: Service) -> None:
     """Take what is due whenever the bell rings."""
     while not service.draining:
-        if await bell.heard(service.redis):
+        if await bell.heard(service.redis, bell.key(service.name, "bell"), LISTEN_SECONDS):
             await service.part(Engine).advance()
 
 
