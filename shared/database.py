@@ -207,6 +207,13 @@ async def set_organization(session: AsyncSession, organization_id: UUID) -> None
     )
 
 
+async def raw(session: AsyncSession) -> Any:
+    """asyncpg's own connection, within the session's transaction."""
+    connection = await session.connection()
+    await connection.execute(sqlalchemy.text("SELECT"))  # the transaction begins with SQLAlchemy's first statement
+    return (await connection.get_raw_connection()).driver_connection
+
+
 def _engine(url: str, pool_size: int, instance: str) -> AsyncEngine:
     return create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ TIMEOUT = b"floyo-timeout"
 PATIENT_SECONDS = 0.5
 RESET_SECONDS = 2.0
 KEPT_BREAKERS = 256
+
+Read = Callable[[aiohttp.ClientResponse], Awaitable[tuple[int, bytes]]]
 
 _log = log.get(__name__)
 
@@ -91,8 +93,36 @@ class Siblings:
         may have had its effect. Nothing takes longer than whoever waits for the present work has time, and the sibling
         is told how long that is.
         """
-        ends_at = time.monotonic() + min(timeout, tracing.remaining())
         token = self._tokens.mint(service, method, path, organization_id=organization_id, subject=subject)
+        ends_at = time.monotonic() + min(timeout, tracing.remaining())
+        return _decode(service, *await self._reach(service, method, path, token, ends_at, _whole, json, query))
+
+    async def lines(
+        self,
+        service: str,
+        path: str,
+        *,
+        json: Any,
+        hear: Callable[[Any], None],
+        timeout: float,  # noqa: ASYNC109  # as above
+    ) -> None:
+        """Give `hear` what a POST answers line by line, each decoded as it comes; problems rise as those of `call`."""
+        token = self._tokens.mint(service, "POST", path)
+        ends_at = time.monotonic() + min(timeout, tracing.remaining())
+        read = partial(_by_line, hear)
+        _decode(service, *await self._reach(service, "POST", path, token, ends_at, read, json))
+
+    async def _reach(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        token: str,
+        ends_at: float,
+        read: Read,
+        json: Any,
+        query: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {token}", "traceparent": tracing.traceparent()}
         body = None if json is None else orjson.dumps(json, default=str)
         if body is not None:
@@ -101,9 +131,9 @@ class Siblings:
         for base in self._directory.urls(service):
             if time.monotonic() >= ends_at:
                 raise errors.Unavailable("deadline-exceeded", "Nobody waits for this any more.")
-            ask = partial(self._ask, ends_at, method, base + path, params=query, data=body, headers=headers)
+            ask = partial(self._ask, read, ends_at, method, base + path, params=query, data=body, headers=headers)
             try:
-                status, raw = await self._breaker(base).call(ask)
+                answered = await self._breaker(base).call(ask)
             except errors.Unavailable:  # spared by its breaker
                 back_in = self._breaker(base).retry_after()
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
@@ -112,7 +142,7 @@ class Siblings:
                 break
             else:
                 metrics.SIBLINGS.labels(service, "answered").inc()
-                return _decode(service, status, raw)
+                return answered
         metrics.SIBLINGS.labels(service, "failed").inc()
         raise errors.Unavailable("sibling-unavailable", f"{service} does not answer.", retry_after=back_in)
 
@@ -121,13 +151,13 @@ class Siblings:
         spared = sorted(base for base, breaker in self._breakers.items() if breaker.state != "closed")
         return {"status": "degraded" if spared else "ok", "spared": spared}
 
-    async def _ask(self, ends_at: float, method: str, url: str, **given: Any) -> tuple[int, bytes]:
+    async def _ask(self, read: Read, ends_at: float, method: str, url: str, **given: Any) -> tuple[int, bytes]:
         left = ends_at - time.monotonic()
         given["headers"][TIMEOUT.decode()] = f"{left:.3f}"
         timeout = aiohttp.ClientTimeout(total=left, sock_connect=CONNECT_TIMEOUT)
         try:
             async with self._session().request(method, url, timeout=timeout, allow_redirects=False, **given) as answer:
-                return answer.status, await answer.read()
+                return await read(answer)
         except TimeoutError as error:
             raise (error if left >= PATIENT_SECONDS else _Hurried()) from None
 
@@ -152,6 +182,26 @@ class Siblings:
         return self._client
 
 
+async def _whole(answer: aiohttp.ClientResponse) -> tuple[int, bytes]:
+    return answer.status, await answer.read()
+
+
+async def _by_line(hear: Callable[[Any], None], answer: aiohttp.ClientResponse) -> tuple[int, bytes]:
+    """Status and what is left after the last line; a problem is no line."""
+    if answer.status >= 400:
+        return await _whole(answer)
+    rest = b""
+    async for chunk in answer.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            try:
+                heard = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise aiohttp.ClientPayloadError("a line is not JSON") from error
+            hear(heard)
+    return answer.status, rest
+
+
 def _blames(error: Exception) -> bool:
     """What hangs or breaks off is ill; who refuses a connection costs nothing and is back as soon as it listens."""
     return not isinstance(error, (aiohttp.ClientConnectorError, _Hurried))
@@ -171,10 +221,11 @@ def _decode(service: str, status: int, raw: bytes) -> Any:
         return body
     if not isinstance(body, dict) or "type" not in body:
         raise errors.Unavailable("sibling-unavailable", f"{service} answered {status}.")
-    raise _problem(status, body)
+    raise problem(status, body)
 
 
-def _problem(status: int, body: dict[str, Any]) -> errors.FloyoError:
+def problem(status: int, body: dict[str, Any]) -> errors.FloyoError:
+    """A sibling's problem as it rises here."""
     known = {"type", "title", "status", "detail", "trace_id", "errors"}
     return errors.Remote(
         status,

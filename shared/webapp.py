@@ -16,7 +16,8 @@ from shared.settings import Settings
 
 PREFIX = "/api/v1"
 INTERNAL_LIMITS = dict.fromkeys(
-    ("/internal/actions", "/internal/http", "/internal/events", "/internal/trigger-matches"), 8 * 2**20
+    ("/internal/actions", "/internal/http", "/internal/calls", "/internal/events", "/internal/trigger-matches"),
+    8 * 2**20,
 )
 _SLUGS = {
     400: "bad-request", 401: "invalid-token", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
@@ -190,10 +191,13 @@ async def _render_problem(_request: Request, error: Any) -> JSONResponse:
 
 
 async def _render_invalid(_request: Request, error: Any) -> JSONResponse:
-    fields = [
-        errors.FieldError(_pointer(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in error.errors()
-    ]
-    return problem(errors.Invalid("invalid", f"{len(fields)} wrong field(s): {_summary(fields)}", errors=fields))
+    return problem(invalid(error.errors()))
+
+
+def invalid(found: Sequence[Any]) -> errors.Invalid:
+    """The problem of a body, from what pydantic has found."""
+    fields = [errors.FieldError(_pointer(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in found]
+    return errors.Invalid("invalid", f"{len(fields)} wrong field(s): {_summary(fields)}", errors=fields)
 
 
 def _pointer(location: Sequence[str | int]) -> str:

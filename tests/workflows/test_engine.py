@@ -57,8 +57,8 @@ async def test_a_stale_token_writes_nothing(stage: Stage) -> None:
     assert again["lease_token"] == claimed["lease_token"] + 1
     step = {"key": "a", "step_id": "a", "type": "transform", "status": "succeeded", "attempts": 1}
     stale = Record(run, claimed["lease_token"], "succeeded", output=1, steps=(step,))
-    async with database.system() as session:
-        assert (await records.write(session, [stale], 10)).held == set()
+    async with database.statements() as connection:
+        assert (await records.write(connection, [stale], 10)).held == set()
     assert (await stage.read(run))["status"] == "running"
     assert await stage.execute("SELECT count(*) FROM run_step") == [(0,)]
     async with database.system() as session:
@@ -73,7 +73,8 @@ async def test_an_expired_lease_whose_token_is_ours_still_counts(stage: Stage) -
     await stage.expire_leases()
     async with stage.service.database.system() as session:
         assert await leases.renew(session, {run: claimed["lease_token"]}) == {run}
-        written = await records.write(session, [Record(run, claimed["lease_token"], "succeeded")], 10)
+    async with stage.service.database.statements() as connection:
+        written = await records.write(connection, [Record(run, claimed["lease_token"], "succeeded")], 10)
         assert written.held == {run}
 
 

@@ -47,5 +47,23 @@ class HttpCall(BaseModel):
         return {name: _text(value) for name, value in (self.query or {}).items() if value is not None}
 
 
+class TogetherCall(BaseModel):
+    """One of the calls that a worker makes at a time: the body of `/internal/<path>`, and its trace."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Literal["actions", "http"]
+    trace: str = Field(max_length=100)
+    body: dict[str, Any]
+
+
+class TogetherCalls(BaseModel):
+    """Calls that travel together."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    calls: list[TogetherCall] = Field(min_length=1, max_length=200)
+
+
 def _text(value: str | float | bool) -> str:  # a value of a query, not a switch
     return str(value).lower() if isinstance(value, bool) else str(value)

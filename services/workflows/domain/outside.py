@@ -19,23 +19,22 @@ class Integrations:
     """The calls of `step.Integrations`; the key makes a repeated call the same call. A dry one only rehearses."""
 
     def __init__(self, siblings: Siblings, *, dry: bool = False) -> None:
-        self._siblings, self._dry = siblings, dry
+        self._calls, self._dry = integrations.Calls(siblings), dry
 
     async def http(self, context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         """One HTTP request: answers {status, headers, body}."""
         headers = causes.mark(request.get("headers") or {}, context.run_id, context.depth)
-        answer: dict[str, Any] = await self._perform(context, "/internal/http", {**request, "headers": headers})
+        answer: dict[str, Any] = await self._perform(context, "http", {**request, "headers": headers})
         return answer
 
     async def action(self, context: Context, integration: str, action: str, given: Any) -> Any:
         """One action of an integration: answers its output."""
         cause = causes.value(context.run_id, context.depth)
         body = {"integration": integration, "action": action, "input": given, "cause": cause}
-        return (await self._perform(context, "/internal/actions", body))["output"]
+        return (await self._perform(context, "actions", body))["output"]
 
     async def _perform(self, context: Context, path: str, body: dict[str, Any]) -> Any:
-        return await integrations.perform(
-            self._siblings,
+        return await self._calls.perform(
             path,
             {**body, "idempotency_key": context.key, "dry_run": self._dry},
             organization_id=context.organization_id,

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from services.workflows.storage import approvals, asides, leases, records, runs
-from services.workflows.storage.records import Record
-from shared import errors, log
+from services.workflows.storage.records import Record, Written
+from shared import database, errors, log
 from shared.database import Database
 from shared.testing.faults import failpoint
 
@@ -28,9 +28,9 @@ class Unstorable(Exception):
 class Recorder:
     """Writes records together and tells each writer whether its token held."""
 
-    def __init__(self, database: Database, told: Told, shares: Callable[[UUID | None], bool] = lambda _: True) -> None:
+    def __init__(self, own: Database, told: Told, shares: Callable[[UUID | None], bool] = lambda _: True) -> None:
         """`shares` tells whether an organisation's records may be committed together with others."""
-        self._database = database
+        self._database = own
         self._told = told
         self._shares = shares
         self._pending: list[_Entry] = []
@@ -68,11 +68,7 @@ class Recorder:
         pause = 0.05
         while True:
             try:
-                async with self._database.system() as session:
-                    written = await records.write(session, [record for record, _ in batch], leases.LEASE_SECONDS)
-                    for organization_id, failed in _failed(batch, written.held).items():
-                        await runs.close(session, organization_id, failed)
-                    failpoint("result-before-commit")
+                written = await self._store([record for record, _ in batch])
                 break
             except errors.Unavailable:
                 _log.warning("progress-not-stored-yet", runs=len(batch))
@@ -88,6 +84,19 @@ class Recorder:
         self._tell([record for record, _ in batch if record.run_id in written.held])
         if written.waiting:
             self._beside(self._wake(written.waiting), self._telling)
+
+    async def _store(self, batch: list[Record]) -> Written:
+        """One statement by itself; with runs that have failed, one transaction that ends what they leave behind."""
+        if not any(record.status == "failed" for record in batch):
+            async with self._database.statements() as connection:
+                failpoint("result-before-commit")
+                return await records.write(connection, batch, leases.LEASE_SECONDS)
+        async with self._database.system() as session:
+            written = await records.write(await database.raw(session), batch, leases.LEASE_SECONDS)
+            for organization_id, failed in _failed(batch, written.held).items():
+                await runs.close(session, organization_id, failed)
+            failpoint("result-before-commit")
+        return written
 
     def _tell(self, stored: list[Record]) -> None:
         """Let others know beside the work; when whoever carries the news is away, some of it is not told."""
@@ -120,10 +129,10 @@ class Recorder:
         await self._write(batch[middle:])
 
 
-def _failed(batch: list[_Entry], held: set[UUID]) -> dict[UUID, list[UUID]]:
+def _failed(batch: list[Record], held: set[UUID]) -> dict[UUID, list[UUID]]:
     """The runs that have just failed, by organisation."""
     found: dict[UUID, list[UUID]] = {}
-    for record, _ in batch:
+    for record in batch:
         if record.status == "failed" and record.organization_id is not None and record.run_id in held:
             found.setdefault(record.organization_id, []).append(record.run_id)
     return found

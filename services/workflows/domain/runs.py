@@ -243,15 +243,12 @@ async def read(session: AsyncSession, organization_id: UUID, run_id: UUID) -> di
 
 async def read_many(connection: Any, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Any]:
     """Runs with every step, by (organisation, run); what is missing or another organisation's is left out."""
-    rows, steps = await runs.get_many(connection, {place[0] for place in wanted}, {place[1] for place in wanted})
+    rows = await runs.get_many(connection, {place[0] for place in wanted}, {place[1] for place in wanted})
     known = await plans.find(connection, {(row["workflow_id"], row["version"]) for row in rows})
-    stored: dict[UUID, list[Any]] = {row["id"]: [] for row in rows}
-    for step in steps:
-        stored[step["run_id"]].append(step)
     found = {}
     for row in rows:
         key = (row["workflow_id"], row["version"])
-        shown = reading.steps(plans.compiled(key, known[key]), row["status"], stored[row["id"]])
+        shown = reading.steps(plans.compiled(key, known[key]), row["status"], row["steps"])
         found[row["organization_id"], row["id"]] = {**reading.summary(row), "steps": shown}
     return {place: found[place] for place in wanted if place in found}
 

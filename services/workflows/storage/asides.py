@@ -19,15 +19,16 @@ async def load(session: AsyncSession, run_id: UUID, keys: Collection[str]) -> di
     return {row.key: row.output for row in await session.execute(statement)}
 
 
-async def fill(connection: Any, runs: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]]) -> None:
-    """Put outputs where runs and steps have them aside, by asyncpg's own connection."""
-    wanted = {step["run_id"] for step in steps if step["aside"] is not None}
+async def fill(connection: Any, runs: Sequence[dict[str, Any]]) -> None:
+    """Put outputs where runs and their `steps` have them aside, by asyncpg's own connection."""
+    wanted = [run for run in runs if any(step["aside"] is not None for step in run["steps"])]
     if not wanted:
         return
-    kept = {(row["run_id"], row["key"]): row["output"] for row in await connection.fetch(_OF_MANY, list(wanted))}
-    for step in steps:
-        if step["aside"] is not None:
-            step["output"] = kept.get((step["run_id"], step["key"]))
-    for run in runs:
+    rows = await connection.fetch(_OF_MANY, [run["id"] for run in wanted])
+    kept = {(row["run_id"], row["key"]): row["output"] for row in rows}
+    for run in wanted:
+        for step in run["steps"]:
+            if step["aside"] is not None:
+                step["output"] = kept.get((run["id"], step["key"]))
         if run["output_key"] is not None:
             run["output"] = kept.get((run["id"], run["output_key"]))

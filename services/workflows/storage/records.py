@@ -6,8 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage import news
 from shared.testing import faults
@@ -16,13 +14,13 @@ from shared.testing import faults
 _HELD = "run.lease_token = given.token AND run.status = 'running'"
 _STATEMENT = """
     WITH given AS (
-        SELECT * FROM json_to_recordset(CAST(:runs AS json)) AS given (
+        SELECT * FROM json_to_recordset($1::json) AS given (
             id uuid, token bigint, status text, due_at timestamptz, signals int, output json, output_key text,
             error json)
     ), held AS (
         UPDATE run SET status = given.status, output = given.output, output_key = given.output_key, error = given.error,
                due_at = CASE given.status
-                   WHEN 'running' THEN clock_timestamp() + make_interval(secs => :seconds)
+                   WHEN 'running' THEN clock_timestamp() + make_interval(secs => $3)
                    WHEN 'waiting' THEN CASE WHEN run.signals <> given.signals THEN clock_timestamp()
                                             ELSE given.due_at END
                END,
@@ -39,7 +37,7 @@ _STATEMENT = """
                CASE WHEN is_called AND step.status = 'waiting' AND type IN ('approval', 'workflow')
                     THEN clock_timestamp() ELSE due_at END,
                input, output, step.error, state, aside
-          FROM json_to_recordset(CAST(:steps AS json)) AS step (
+          FROM json_to_recordset($2::json) AS step (
                    run_id uuid, key text, step_id text, type text, status text, attempts int, started_at timestamptz,
                    finished_at timestamptz, due_at timestamptz, input json, output json, error json, state json,
                    aside int)
@@ -56,18 +54,16 @@ _STATEMENT = """
 _KEPT = """, kept AS (
         INSERT INTO step_output (run_id, key, organization_id, output)
         SELECT run_id, key, held.organization_id, large.output
-          FROM json_to_recordset(CAST(:large AS json)) AS large (run_id uuid, key text, output json)
+          FROM json_to_recordset($4::json) AS large (run_id uuid, key text, output json)
           JOIN held ON held.id = large.run_id
         ON CONFLICT (run_id, key) DO UPDATE SET output = excluded.output
     )"""
 _WRITE, _WRITE_ASIDE = (
-    text(
-        _STATEMENT.format(
-            held="true" if faults.active("token-unchecked") else _HELD,
-            columns=", ".join(f"run.{name}" for name in (*news.COLUMNS.split(", "), "cause")),
-            publish=news.PUBLISH.format(ended="held"),
-            kept=kept,
-        )
+    _STATEMENT.format(
+        held="true" if faults.active("token-unchecked") else _HELD,
+        columns=", ".join(f"run.{name}" for name in (*news.COLUMNS.split(", "), "cause")),
+        publish=news.PUBLISH.format(ended="held"),
+        kept=kept,
     )
     for kept in ("", _KEPT)
 )
@@ -98,8 +94,11 @@ class Written:
     waiting: list[tuple[UUID, str]]
 
 
-async def write(session: AsyncSession, records: Sequence[Record], lease_seconds: float) -> Written:
-    """Write them all. What came with a token that no longer holds is not written."""
+async def write(connection: Any, records: Sequence[Record], lease_seconds: float) -> Written:
+    """Write them all. What came with a token that no longer holds is not written.
+
+    It is one statement on asyncpg's own connection, committed when it returns unless a transaction is open.
+    """
     ordered = sorted(records, key=lambda record: record.run_id)
     runs = [
         {"id": record.run_id, "token": record.token, "status": record.status, "due_at": record.due_at,
@@ -110,12 +109,13 @@ async def write(session: AsyncSession, records: Sequence[Record], lease_seconds:
     steps = [{"run_id": record.run_id, **step} for record in ordered for step in record.steps]
     large = [{name: step[name] for name in ("run_id", "key", "output")} for step in steps if _is_aside(step)]
     inline = [{**step, "output": None} if _is_aside(step) else step for step in steps] if large else steps
-    given = {"runs": _dump(runs), "steps": _dump(inline), "seconds": lease_seconds}
+    given = [_dump(runs), _dump(inline), lease_seconds]
     if large:
-        given["large"] = _dump(large)
-    rows = list(await session.execute(_WRITE_ASIDE if large else _WRITE, given))
-    waiting = [(UUID(row.parent), row.parent_step) for row in rows if row.ends_a_child]
-    return Written({row.id for row in rows}, waiting)
+        rows = await connection.fetch(_WRITE_ASIDE, *given, _dump(large))
+    else:
+        rows = await connection.fetch(_WRITE, *given)
+    waiting = [(UUID(row["parent"]), row["parent_step"]) for row in rows if row["ends_a_child"]]
+    return Written({row["id"] for row in rows}, waiting)
 
 
 def _is_aside(step: dict[str, Any]) -> bool:

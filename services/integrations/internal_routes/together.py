@@ -1,0 +1,66 @@
+"""Calls of a worker that travel in one request: each is answered on a line of its own as soon as it has ended."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import orjson
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ValidationError
+
+from services.integrations.deps import DeskDep
+from services.integrations.internal_routes import calls
+from services.integrations.internal_routes.calls import Workflows
+from services.integrations.schemas.calls import ActionCall, HttpCall, TogetherCall, TogetherCalls
+from shared import errors, log, tracing, webapp
+from shared.deps import ServiceDep
+
+router = webapp.internal_router()
+
+Perform = Callable[[TogetherCall], Awaitable[Any]]
+_ROUTES: dict[str, tuple[type[BaseModel], Callable[..., Awaitable[Any]]]] = {
+    "actions": (ActionCall, calls.perform_action),
+    "http": (HttpCall, calls.send_request),
+}
+_log = log.get(__name__)
+
+
+@router.post("/calls", response_class=Response)
+async def perform_together(body: TogetherCalls, service: ServiceDep, desk: DeskDep, caller: Workflows) -> Response:
+    """{index, status, body} a line: what `/internal/actions` and `/internal/http` answer to each by itself."""
+
+    async def perform(call: TogetherCall) -> Any:
+        model, endpoint = _ROUTES[call.path]
+        return await endpoint(model.model_validate(call.body), service, desk, caller)
+
+    return StreamingResponse(_lines(body.calls, perform), media_type="application/x-ndjson")
+
+
+async def _lines(asked: Sequence[TogetherCall], perform: Perform) -> AsyncIterator[bytes]:
+    ended: asyncio.Queue[bytes] = asyncio.Queue()
+    under_way = [asyncio.create_task(_answer(index, call, perform, ended)) for index, call in enumerate(asked)]
+    left = len(under_way)
+    while left:
+        lines = [await ended.get()]
+        while not ended.empty():
+            lines.append(ended.get_nowait())
+        left -= len(lines)
+        yield b"".join(lines)
+
+
+async def _answer(index: int, call: TogetherCall, perform: Perform, ended: "asyncio.Queue[bytes]") -> None:
+    """One call within its own trace; whatever happens to it, its line comes."""
+    trace_id = tracing.start(call.trace)
+    status, body = 200, None
+    try:
+        body = await perform(call)
+    except ValidationError as error:
+        refused = webapp.invalid([{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)])
+        status, body = refused.status, refused.body(trace_id)
+    except errors.FloyoError as error:
+        status, body = error.status, error.body(trace_id)
+    except Exception as error:  # noqa: BLE001 - the other calls of the request go on
+        _log.exception("call-crashed", error=repr(error))
+        status, body = 500, errors.FloyoError("internal", "Something went wrong here.").body(trace_id)
+    ended.put_nowait(orjson.dumps({"index": index, "status": status, "body": body}) + b"\n")
