@@ -50,10 +50,10 @@ async def test_a_stale_token_writes_nothing(stage: Stage) -> None:
     run = await stage.start(workflow)
     database = stage.service.database
     async with database.statements() as connection:
-        (claimed,) = await leases.claim(connection, "first", 1, [])
+        (claimed,) = await leases.claim(connection, "first", 1, {}, 60)
     await stage.expire_leases()
     async with database.statements() as connection:
-        (again,) = await leases.claim(connection, "second", 1, [])
+        (again,) = await leases.claim(connection, "second", 1, {}, 60)
     assert again["lease_token"] == claimed["lease_token"] + 1
     step = {"key": "a", "step_id": "a", "type": "transform", "status": "succeeded", "attempts": 1}
     stale = Record(run, claimed["lease_token"], "succeeded", output=1, steps=(step,))
@@ -69,7 +69,7 @@ async def test_a_stale_token_writes_nothing(stage: Stage) -> None:
 async def test_an_expired_lease_whose_token_is_ours_still_counts(stage: Stage) -> None:
     run = await stage.start(await stage.workflow(transform("a")))
     async with stage.service.database.statements() as connection:
-        (claimed,) = await leases.claim(connection, "slow", 1, [])
+        (claimed,) = await leases.claim(connection, "slow", 1, {}, 60)
     await stage.expire_leases()
     async with stage.service.database.system() as session:
         assert await leases.renew(session, {run: claimed["lease_token"]}) == {run}
@@ -87,7 +87,7 @@ async def test_two_workers_never_claim_the_same_run(stage: Stage) -> None:
         found = []
         for _ in range(12):
             async with stage.service.database.statements() as connection:
-                found += [row["id"] for row in await leases.claim(connection, owner, 10, [])]
+                found += [row["id"] for row in await leases.claim(connection, owner, 10, {}, 60)]
         return found
 
     taken = await asyncio.gather(*(claim(f"w{index}") for index in range(4)))
@@ -102,11 +102,21 @@ async def test_organisations_share_the_slots(stage: Stage) -> None:
         await busy.start(many)
     await quiet.start(one)
     async with stage.service.database.statements() as connection:
-        claimed = await leases.claim(connection, "w", 10, [])
+        claimed = await leases.claim(connection, "w", 10, {}, 60)
     assert quiet.organization_id in {row["organization_id"] for row in claimed}
     async with stage.service.database.statements() as connection:
-        rest = await leases.claim(connection, "w", 10, [busy.organization_id])
+        rest = await leases.claim(connection, "w", 10, {busy.organization_id: 60}, 60)
     assert rest == []
+
+
+async def test_a_claim_takes_no_organisation_beyond_its_room(stage: Stage) -> None:
+    workflow = await stage.workflow(transform("a"))
+    for _ in range(9):
+        await stage.start(workflow)
+    async with stage.service.database.statements() as connection:
+        for begun, room in ((4, 2), (5, 1), (6, 0)):
+            claimed = await leases.claim(connection, "w", 10, {stage.organization_id: begun}, 6)
+            assert len(claimed) == room
 
 
 async def test_a_delay_holds_no_slot_and_comes_back(stage: Stage) -> None:

@@ -101,16 +101,15 @@ class Engine:
 
     async def _claim(self, most: int) -> bool:
         """Begin what is due, as far as there is room; False when nothing more is."""
-        counts = Counter(active.run.organization_id for active in self.active.values())
-        full = [identifier for identifier, count in counts.items() if count >= self._organization_slots]
-        self._hungry = self._hungry or bool(full)
+        begun, room = Counter(active.run.organization_id for active in self.active.values()), self._organization_slots
+        self._hungry = self._hungry or max(begun.values(), default=0) >= room
         async with self._database.statements() as connection:
-            claimed = await leases.claim(connection, self._owner, most, full)
+            claimed = await leases.claim(connection, self._owner, most, begun, room)
             moment = time.monotonic()
             if claimed:
                 failpoint("claim-before-read")
-            begun = [row["id"] for row in claimed if row["lease_token"] > 1]
-            steps = await leases.steps(connection, begun) if begun else []
+            known = [row["id"] for row in claimed if row["lease_token"] > 1]
+            steps = await leases.steps(connection, known) if known else []
             found = await plans.find(connection, {(row["workflow_id"], row["version"]) for row in claimed})
         if claimed:
             failpoint("claim-after-commit")
@@ -120,7 +119,7 @@ class Engine:
         for row in claimed:
             self._begin(row, rows.get(row["id"], {}), found.get((row["workflow_id"], row["version"]), ""), moment)
         taken = Counter(row["organization_id"] for row in claimed)
-        return bool(claimed) and max(taken.values()) >= int(claimed[0]["share"])
+        return any(count >= min(int(claimed[0]["share"]), room - begun[place]) for place, count in taken.items())
 
     def _begin(self, claimed: Any, rows: dict[str, Row], definition: Plan | str, moment: float) -> None:
         run = _run(claimed)

@@ -4,7 +4,7 @@
 A run is due when it has passed, whatever the reason, so nothing that was begun can be forgotten.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,9 +29,12 @@ _CLAIM = """
     ), present AS (
         SELECT organization_id FROM organization WHERE organization_id IS NOT NULL ORDER BY random()
     ), picked AS (
-        SELECT due.id FROM present CROSS JOIN LATERAL (
+        SELECT due.id FROM present
+          LEFT JOIN unnest($5::uuid[], $6::int[]) AS begun (organization_id, runs) USING (organization_id)
+         CROSS JOIN LATERAL (
             SELECT id FROM run WHERE organization_id = present.organization_id AND due_at <= now()
-             ORDER BY due_at LIMIT greatest(1, $2::int / (SELECT count(*)::int FROM present))
+             ORDER BY due_at
+             LIMIT least(greatest(1, $2::int / (SELECT count(*)::int FROM present)), $7::int - coalesce(begun.runs, 0))
              FOR UPDATE SKIP LOCKED
         ) due LIMIT $2
     )
@@ -69,12 +72,14 @@ _STEPS = """
 """
 
 
-async def claim(connection: Any, owner: str, most: int, full: Sequence[UUID]) -> list[Any]:
-    """Lease up to `most` due runs, sharing them out between organisations but those in `full`.
+async def claim(connection: Any, owner: str, most: int, begun: Mapping[UUID, int], room: int) -> list[Any]:
+    """Lease up to `most` due runs, sharing them out between organisations; none gets beyond `room` with those `begun`.
 
     It is one statement on asyncpg's own connection, committed when it returns unless a transaction is open.
     """
-    return list(await connection.fetch(_CLAIM, owner, most, list(full), LEASE_SECONDS))
+    full = [identifier for identifier, count in begun.items() if count >= room]
+    places = list(begun), list(begun.values())
+    return list(await connection.fetch(_CLAIM, owner, most, full, LEASE_SECONDS, *places, room))
 
 
 async def renew(session: AsyncSession, held: dict[UUID, int]) -> set[UUID]:
