@@ -72,3 +72,31 @@ def test_b47_a_pattern_that_backtracks_elsewhere_is_quick_here() -> None:
     began = time.perf_counter()
     assert not condition.holds({"input": {"s": "a" * 50_000 + "b"}})
     assert time.perf_counter() - began < 0.1
+
+
+CALLS = {
+    "size": "size('a') == 1", "contains": "'ab'.contains('a')", "startsWith": "'ab'.startsWith('a')",
+    "endsWith": "'ab'.endsWith('b')", "matches": "'ab'.matches('a')", "int": "int('1') == 1", "uint": "uint(1) == 1u",
+    "double": "double(1) == 1.0", "string": "string(1) == '1'", "bytes": "bytes('a') == b'a'",
+    "type": "type(1) == type(2)", "dyn": "dyn(1) == 1", "duration": "duration('1s') < duration('2s')",
+} | {
+    name: f"timestamp('2026-01-01T00:00:00Z').{name}() >= 0" for name in conditions.FUNCTIONS if name.startswith("get")
+} | {"timestamp": "timestamp('2026-01-01T00:00:00Z') < timestamp('2027-01-01T00:00:00Z')"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(conditions.FUNCTIONS))
+def test_every_known_function_answers(name: str) -> None:
+    assert conditions.compile_condition(CALLS[name], ROOTS).holds({})
+
+
+@pytest.mark.parametrize("source", ["__import__('os').system('id') == 0", "open('x') == 1", "'a'.lower() == 'a'"])
+def test_b46_functions_that_are_none_are_refused(source: str) -> None:
+    with pytest.raises(conditions.Refused, match="unknown"):
+        conditions.compile_condition(source, ROOTS)
+
+
+def test_operators_and_macros_are_no_unknown_functions() -> None:
+    source = (
+        "!(-1 > 0 || 2 % 2 == 1) && ('a' in ['a'] ? has(input.x) : false) && [1].all(n, n > 0) && {'a': 1}['a'] == 1"
+    )
+    assert conditions.compile_condition(source, ROOTS).holds({"input": {"x": 1}})

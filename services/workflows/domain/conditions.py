@@ -20,6 +20,12 @@ OPERATIONS = 1_000_000
 COPIED = 4 << 20
 NODES = 200_000
 MATCHED = 4_000_000
+# The library finds out that a function is none only when it is called, which is too late for whoever saved it.
+FUNCTIONS = frozenset({
+    "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes", "type", "dyn",
+    "duration", "timestamp", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear",
+    "getHours", "getMinutes", "getSeconds", "getMilliseconds",
+})  # fmt: skip
 _MACRO = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 _BINDER = re.compile(_MACRO.pattern + r"\s*([A-Za-z_]\w*)\s*,")
 _LITERAL = re.compile(r"""[rRbB]{0,2}('''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")""", re.DOTALL)
@@ -126,6 +132,9 @@ def compile_condition(source: str, roots: frozenset[str]) -> Condition:
     read = frozenset(program.variables()) - _bound(bare)
     if read - roots:
         raise Refused(f"unknown name {min(read - roots)!r}; known are {', '.join(sorted(roots))}")
+    unknown = {name for name in program.functions() if name.isidentifier() and name[0] != "_"} - FUNCTIONS
+    if unknown:
+        raise Refused(f"unknown function {min(unknown)!r}; known are {', '.join(sorted(FUNCTIONS))}")
     joins = bare.count("+")
     copies = joins > 0 or ".map" in bare.replace(" ", "")
     return Condition(source, program, read, depth, macros, joins, copies, _repetitions(bare, literals))
