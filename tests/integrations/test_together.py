@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from shared import ids
-from tests.integrations.conftest import Ask, Person
+from tests.integrations.conftest import Ask, Enter, Person
 from tests.integrations.test_internal_calls import request
 from tests.shared.outbound import Canary, http
 
@@ -62,3 +62,19 @@ async def test_b96_only_workflows_may_ask_together(ask: Ask, canary: Canary) -> 
 )  # fmt: skip
 async def test_what_is_no_list_of_calls_is_refused(ask: Ask, wrong: dict[str, Any]) -> None:
     assert (await ask("/internal/calls", wrong)).status_code == 422
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["run", "test"])
+async def test_b54_anothers_credential_opens_nothing(
+    ask: Ask, admin: Person, enter: Enter, canary: Canary, dry_run: bool
+) -> None:
+    made = await admin.create("http", {"base_url": canary.url}, {}, name="ci")
+    stranger = await enter("owner")
+    action = {"organization_id": str(stranger.organization_id), "action": "request", "input": {}, "dry_run": dry_run}
+    for reference in (made["id"], "ci"):
+        body = {**action, "integration": reference}
+        alone = await ask("/internal/actions", body)
+        (beside,) = await together(ask, call(body, "actions"))
+        assert (alone.status_code, beside["status"]) == (422, 422)
+        assert alone.json()["type"] == beside["body"]["type"] == "urn:floyo:problem:integration-unknown"
+    assert canary.connections == 0
