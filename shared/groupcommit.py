@@ -39,8 +39,14 @@ class GroupCommit(Generic[Item, Result]):
     """
 
     def __init__(
-        self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], key: Callable[[Item], Any], capacity: int
+        self,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        key: Callable[[Item], Any],
+        capacity: int,
+        *,
+        writers: int = WRITERS,
     ) -> None:
+        self._writers = writers
         self._write = write
         self._key = key
         self._capacity = capacity
@@ -67,7 +73,7 @@ class GroupCommit(Generic[Item, Result]):
     async def run(self, _service: Service) -> None:
         """A loop: a few writers, each with one group under way."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(WRITERS):
+            for _ in range(self._writers):
                 group.create_task(self._work())
 
     async def _work(self) -> None:

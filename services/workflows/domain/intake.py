@@ -28,7 +28,9 @@ class Intake:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: OrderedDict[Place, tuple[int, bool]] = OrderedDict()
-        self._group: GroupCommit[ManualStart, UUID | None] = GroupCommit(self._write, lambda start: start.id, CAPACITY)
+        self._group: GroupCommit[ManualStart, UUID | None] = GroupCommit(
+            self._write, lambda start: start.id, CAPACITY, writers=1
+        )
 
     async def take_starts(self, service: Service) -> None:
         """A loop."""

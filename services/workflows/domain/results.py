@@ -19,7 +19,9 @@ class Results:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._group: GroupCommit[Wanted, dict[str, Any] | None] = GroupCommit(self._read, lambda item: item, CAPACITY)
+        self._group: GroupCommit[Wanted, dict[str, Any] | None] = GroupCommit(
+            self._read, lambda item: item, CAPACITY, writers=1
+        )
 
     async def answer_reads(self, service: Service) -> None:
         """A loop."""
