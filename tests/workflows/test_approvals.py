@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from services.workflows.domain import erasure, runs
+from services.workflows.domain import causes, erasure, runs
 from shared import ids
 from tests.workflows.stage import Stage, transform, until
 from tests.workflows.test_routes import bearer
@@ -119,7 +119,8 @@ async def test_b48_a_workflow_that_starts_itself_comes_to_an_end(
     async with stage.engine(platform=True) as engine:
         found = await stage.finish(engine, run, seconds=60)
     assert found["error"]["type"] == "limit-exceeded"
-    assert await stage.execute("SELECT count(*) FROM run") == [(17,)]
+    assert await stage.execute("SELECT max(depth) FROM run") == [(causes.MOST_NESTED,)]
+    assert await stage.execute("SELECT count(*) FROM run") == [(causes.MOST_NESTED + 1,)]
 
 
 async def test_nobody_decides_what_they_have_started(public: httpx2.AsyncClient, stage: Stage) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 DEEPEST = 16
+MOST_NESTED = 8
 HEADER = "Floyo-Cause"
 
 

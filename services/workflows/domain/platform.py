@@ -42,6 +42,8 @@ class Platform:
             found = await workflows.get(session, context.organization_id, workflow_id, share=True)
             if found is None or not found.active:
                 raise errors.Invalid("workflow-unavailable", "The workflow to start is missing or deactivated.")
+            if await family.nesting(session, context.run_id) >= causes.MOST_NESTED:
+                raise errors.Invalid("limit-exceeded", f"runs stand at most {causes.MOST_NESTED} deep in each other")
             by = await family.starter(session, context.run_id)
             started = await runs.start(
                 session,

@@ -47,6 +47,17 @@ _FAILED_BEFORE = text(
        AND child.finished_at < parent.started_at
     """
 )
+_NESTING = text(
+    """
+    WITH RECURSIVE above AS (
+        SELECT cause FROM run WHERE id = :id
+        UNION ALL
+        SELECT run.cause FROM above JOIN run ON run.id = CAST(above.cause->>'id' AS uuid)
+         WHERE above.cause->>'kind' = 'run'
+    )
+    SELECT count(*) - 1 FROM above
+    """
+)
 _STARTER = text("SELECT cause->>'by' FROM run WHERE id = :id")
 
 
@@ -70,6 +81,11 @@ async def withdraw_approvals(session: AsyncSession, ended: Sequence[UUID]) -> No
 async def has_failed_before(session: AsyncSession, child: UUID, parent: UUID) -> bool:
     """Whether a child ended badly in an earlier life of its parent, which has been retried since."""
     return (await session.execute(_FAILED_BEFORE, {"child": child, "parent": parent})).first() is not None
+
+
+async def nesting(session: AsyncSession, run_id: UUID) -> int:
+    """How many runs stand above a run, each started by a step of the next."""
+    return int(await session.scalar(_NESTING, {"id": run_id}) or 0)
 
 
 async def starter(session: AsyncSession, run_id: UUID) -> str | None:
