@@ -85,7 +85,7 @@ async def measure(name: str, stand: Stand, seconds: float) -> dict[str, Any] | N
         return None
     port = ports.free()
     command = await start(stand, port)
-    async with _running(command, port):
+    async with _running(command, port, BENCH / f"{name}.log"):
         await drive(f"http://127.0.0.1:{port}/run", 2)
         return await drive(f"http://127.0.0.1:{port}/run", seconds)
 
@@ -117,11 +117,12 @@ def _sink(stand: Stand) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _running(command: list[str], port: int) -> AsyncIterator[None]:
-    """A peer's processes, a group of their own, from their first answer to their end."""
-    process = await asyncio.to_thread(_open, command)
+async def _running(command: list[str], port: int, output: Path) -> AsyncIterator[None]:
+    """A peer's processes, a group of their own, from their first answer to their end; what they say is kept."""
+    process = await asyncio.to_thread(_open, command, output)
     try:
-        await _answering(port, process)
+        if not await _is_answering(port, process):
+            raise TimeoutError(f"it did not start: {_last_line(output)}")
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -129,11 +130,19 @@ async def _running(command: list[str], port: int) -> AsyncIterator[None]:
         process.wait()
 
 
-def _open(command: list[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+def _last_line(output: Path) -> str:
+    said = output.read_text(errors="replace").strip().splitlines()
+    return said[-1] if said else "it said nothing"
 
 
-async def _answering(port: int, process: "subprocess.Popen[bytes]") -> None:
+def _open(command: list[str], output: Path) -> "subprocess.Popen[bytes]":
+    with output.open("wb") as kept:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=kept, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+async def _is_answering(port: int, process: "subprocess.Popen[bytes]") -> bool:
     """Servers listen before they are ready; a run that succeeds says that one is."""
     deadline = time.monotonic() + START_SECONDS
     async with aiohttp.ClientSession() as http:
@@ -142,9 +151,9 @@ async def _answering(port: int, process: "subprocess.Popen[bytes]") -> None:
                 timeout = aiohttp.ClientTimeout(total=10)
                 async with http.post(f"http://127.0.0.1:{port}/run", json={}, timeout=timeout) as answer:
                     if answer.status == 200:
-                        return
+                        return True
             await asyncio.sleep(0.2)
-    raise TimeoutError("it did not start")
+    return False
 
 
 async def drive(url: str, seconds: float, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
