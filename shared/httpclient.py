@@ -62,6 +62,36 @@ class Directory:
             return  # replaced at this moment: the last good reading serves
 
 
+async def _whole(answer: aiohttp.ClientResponse) -> tuple[int, bytes]:
+    return answer.status, await answer.read()
+
+
+class _Request:
+    """What is asked of whichever instance answers, within `timeout` seconds and whatever time is left anyway."""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        *,
+        json: Any,
+        timeout: float,
+        query: Mapping[str, str] | None = None,
+        read: Read = _whole,
+    ) -> None:
+        self.method, self.path, self.query, self.read = method, path, query, read
+        self._ends_at = time.monotonic() + min(timeout, tracing.remaining())
+        self.headers = {"Authorization": f"Bearer {token}", "traceparent": tracing.traceparent()}
+        self.body = None if json is None else orjson.dumps(json, default=str)
+        if self.body is not None:
+            self.headers["Content-Type"] = "application/json"
+
+    def left(self) -> float:
+        """Seconds."""
+        return self._ends_at - time.monotonic()
+
+
 class Siblings:
     """One pool of connections to every sibling.
 
@@ -94,8 +124,8 @@ class Siblings:
         is told how long that is.
         """
         token = self._tokens.mint(service, method, path, organization_id=organization_id, subject=subject)
-        ends_at = time.monotonic() + min(timeout, tracing.remaining())
-        return _decode(service, *await self._reach(service, method, path, token, ends_at, _whole, json, query))
+        request = _Request(method, path, token, json=json, timeout=timeout, query=query)
+        return _decode(service, *await self._reach(service, request))
 
     async def lines(
         self,
@@ -108,32 +138,16 @@ class Siblings:
     ) -> None:
         """Give `hear` what a POST answers line by line, each decoded as it comes; problems rise as those of `call`."""
         token = self._tokens.mint(service, "POST", path)
-        ends_at = time.monotonic() + min(timeout, tracing.remaining())
-        read = partial(_by_line, hear)
-        _decode(service, *await self._reach(service, "POST", path, token, ends_at, read, json))
+        request = _Request("POST", path, token, json=json, timeout=timeout, read=partial(_by_line, hear))
+        _decode(service, *await self._reach(service, request))
 
-    async def _reach(
-        self,
-        service: str,
-        method: str,
-        path: str,
-        token: str,
-        ends_at: float,
-        read: Read,
-        json: Any,
-        query: Mapping[str, str] | None = None,
-    ) -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {token}", "traceparent": tracing.traceparent()}
-        body = None if json is None else orjson.dumps(json, default=str)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+    async def _reach(self, service: str, request: _Request) -> tuple[int, bytes]:
         back_in = 1
         for base in self._directory.urls(service):
-            if time.monotonic() >= ends_at:
+            if request.left() <= 0:
                 raise errors.Unavailable("deadline-exceeded", "Nobody waits for this any more.")
-            ask = partial(self._ask, read, ends_at, method, base + path, params=query, data=body, headers=headers)
             try:
-                answered = await self._breaker(base).call(ask)
+                answered = await self._breaker(base).call(partial(self._ask, base, request))
             except errors.Unavailable:  # spared by its breaker
                 back_in = self._breaker(base).retry_after()
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
@@ -151,13 +165,19 @@ class Siblings:
         spared = sorted(base for base, breaker in self._breakers.items() if breaker.state != "closed")
         return {"status": "degraded" if spared else "ok", "spared": spared}
 
-    async def _ask(self, read: Read, ends_at: float, method: str, url: str, **given: Any) -> tuple[int, bytes]:
-        left = ends_at - time.monotonic()
-        given["headers"][TIMEOUT.decode()] = f"{left:.3f}"
-        timeout = aiohttp.ClientTimeout(total=left, sock_connect=CONNECT_TIMEOUT)
+    async def _ask(self, base: str, request: _Request) -> tuple[int, bytes]:
+        left = request.left()
+        given: dict[str, Any] = {
+            "params": request.query,
+            "data": request.body,
+            "headers": {**request.headers, TIMEOUT.decode(): f"{left:.3f}"},
+            "timeout": aiohttp.ClientTimeout(total=left, sock_connect=CONNECT_TIMEOUT),
+        }
         try:
-            async with self._session().request(method, url, timeout=timeout, allow_redirects=False, **given) as answer:
-                return await read(answer)
+            async with self._session().request(
+                request.method, base + request.path, allow_redirects=False, **given
+            ) as answer:
+                return await request.read(answer)
         except TimeoutError as error:
             raise (error if left >= PATIENT_SECONDS else _Hurried()) from None
 
@@ -180,10 +200,6 @@ class Siblings:
                 connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._client
-
-
-async def _whole(answer: aiohttp.ClientResponse) -> tuple[int, bytes]:
-    return answer.status, await answer.read()
 
 
 async def _by_line(hear: Callable[[Any], None], answer: aiohttp.ClientResponse) -> tuple[int, bytes]:
