@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from services.events.mining.activity import Bools, Ints
+from services.events.mining import fading
+from services.events.mining.activity import Bools, Floats, Ints
 from services.events.mining.options import DAY, Options
 from services.events.mining.sessions import Sessions
 
@@ -106,14 +107,15 @@ def tabulated(sessions: Sessions, starts: Ints, ends: Ints) -> pl.DataFrame:
         )
     )
     last = np.append(begin[1:], len(keys)) - 1
-    return _frame(keys[begin], sums.astype(np.int64), days[begin], days[last])
+    recent = np.bincount(group, fading.weights(days), minlength=len(begin)).astype(np.float64)
+    return _frame(keys[begin], sums.astype(np.int64), (days[begin], days[last]), recent)
 
 
 def merged(tables: list[pl.DataFrame]) -> pl.DataFrame:
     """Tables of consecutive batches, in that order, as one: a day that one ends and the next begins counts once."""
     none = np.zeros(0, dtype=np.int64)
     if not tables:
-        return _frame(none, np.zeros((0, len(SUMS)), dtype=np.int64), none, none)
+        return _frame(none, np.zeros((0, len(SUMS)), dtype=np.int64), (none, none), np.zeros(0))
     stacked = pl.concat(tables)
     keys = _packed(*(stacked[name].to_numpy() for name in KEY))
     order = np.argsort(keys, kind="stable")
@@ -128,8 +130,8 @@ def merged(tables: list[pl.DataFrame]) -> pl.DataFrame:
     return _frame(
         keys[begin],
         np.add.reduceat(sums, begin, axis=0),
-        np.minimum.reduceat(first, begin),
-        np.maximum.reduceat(last, begin),
+        (np.minimum.reduceat(first, begin), np.maximum.reduceat(last, begin)),
+        np.add.reduceat(stacked["recent"].to_numpy()[order], begin),
     )
 
 
@@ -144,8 +146,8 @@ def _packed(actors: Ints, firsts: Ints, lasts: Ints) -> Ints:
     return (actors << 2 * BITS) | (firsts << BITS) | lasts
 
 
-def _frame(keys: Ints, sums: Ints, first_days: Ints, last_days: Ints) -> pl.DataFrame:
+def _frame(keys: Ints, sums: Ints, days: tuple[Ints, Ints], recent: Floats) -> pl.DataFrame:
     mask = (1 << BITS) - 1
     parts = {"actor": keys >> 2 * BITS, "first": (keys >> BITS) & mask, "last": keys & mask}
     columns = {name: np.ascontiguousarray(sums[:, place]) for place, name in enumerate(SUMS)}
-    return pl.DataFrame({**parts, **columns, "first_day": first_days, "last_day": last_days})
+    return pl.DataFrame({**parts, **columns, "first_day": days[0], "last_day": days[1], "recent": recent})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from services.events.mining import batches
+from services.events.mining import batches, fading
 from services.events.mining.activity import Floats, Ints
 from services.events.mining.options import DEFAULT, HOUR, Options
 from services.events.mining.pairs import match, view
@@ -53,9 +53,23 @@ class Counters:
             self.pending = None
 
     def pairs(self) -> pl.DataFrame:
-        """One row an (actor, first, last): matches `count`, `adjacent` ones, `days`, and the delays' bins."""
+        """One row an (actor, first, last): matches `count`, `adjacent` ones, `days`, the delays' bins, and `recent`, a
+        fading count; see `fading.worth`."""
         self.tables = [batches.merged(self.tables)]
         return self.tables[0]
+
+    def alive(self, day: int) -> pl.DataFrame:
+        """The pairs that are not forgotten by a day since the epoch, with `recent` as matches of that day."""
+        table = self.pairs()
+        worth = fading.worth(table["recent"].to_numpy(), day)
+        return table.with_columns(recent=worth).filter(pl.col("recent") >= fading.FLOOR)
+
+    def retire(self, day: int) -> int:
+        """Lets go of the pairs that are forgotten by a day since the epoch; how many."""
+        table = self.pairs()
+        kept = fading.worth(table["recent"].to_numpy(), day) >= fading.FLOOR
+        self.tables = [table.filter(pl.Series(kept, dtype=pl.Boolean))]
+        return len(table) - len(self.tables[0])
 
     def tokens(self) -> pl.DataFrame:
         """Columns actor, token, count: how often each actor did each token, repeats at once counted once."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from services.events.mining import cochange, habits, redundancy, rules, sequences, teams, tokens
+from services.events.mining import cochange, fading, habits, redundancy, rules, sequences, teams, tokens
 from services.events.mining.activity import Activities
 from services.events.mining.options import DEFAULT, WEEK, Options
 from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
@@ -17,13 +19,31 @@ MOST = {SEQUENCE: 300, RELATION: 100, RULE: 100, HABIT: 50}
 
 
 def survey(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:
-    """Patterns of all four kinds, the best of each, all by rank; deterministic as `mine` is."""
+    """Patterns of all four kinds, the best of each, all by rank; deterministic as `mine` is.
+
+    What has not been done for long is told no more.
+    """
     found = mine(activities, options)
     found += rules.find(activities, found, options)
     found += cochange.find(activities, options) + habits.find(activities, options)
-    ranked = sorted((one for one in found if teams.allowed(one, activities, options)), key=_rank)
+    living = _alive([one for one in found if teams.allowed(one, activities, options)], activities)
+    ranked = sorted(living, key=_rank)
     kept = [[one for one in ranked if one.kind == kind][:most] for kind, most in MOST.items()]
     return sorted((one for group in kept for one in group), key=_rank)
+
+
+def _alive(found: list[Pattern], activities: Activities) -> list[Pattern]:
+    """Those that still count for something by the latest event, with their recency."""
+    if not found:
+        return []
+    begin, now = float(activities.times.min()), float(activities.times.max())
+    living = []
+    for pattern in found:
+        times = activities.times[np.array([rows[-1] for rows in pattern.evidence], dtype=np.int64)]
+        half_life = fading.RELATION_HALF_LIFE_DAYS if pattern.kind == RELATION else fading.HALF_LIFE_DAYS
+        if fading.faded(times, now, half_life) >= fading.FLOOR:
+            living.append(replace(pattern, recency=fading.recency(times, begin, now, half_life)))
+    return living
 
 
 def mine(activities: Activities, options: Options = DEFAULT) -> list[Pattern]:

@@ -16,7 +16,8 @@ class Pattern:
 
     support: occurrences that do not overlap; trials: times it could have gone on (confidence = support / trials);
     lift and p_value: against chance, of the weakest step; gaps: median seconds before each step after the first;
-    first_seen, last_seen: seconds since the epoch; evidence: one tuple of input indexes an occurrence, oldest first.
+    first_seen, last_seen: seconds since the epoch; evidence: one tuple of input indexes an occurrence, oldest first;
+    recency: 1 for what is done as often as ever, less for what fades.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Pattern:
     window: float
     evidence: tuple[tuple[int, ...], ...]
     details: dict[str, object] = field(default_factory=dict)
+    recency: float = 1.0
 
     @property
     def confidence(self) -> float:
@@ -49,5 +51,5 @@ class Pattern:
 
     @property
     def score(self) -> float:
-        """Rank among suggestions: minutes saved, weighed by certainty."""
-        return self.minutes_per_week * self.certainty
+        """Rank among suggestions: minutes saved, weighed by certainty and by how alive it still is."""
+        return self.minutes_per_week * self.certainty * self.recency

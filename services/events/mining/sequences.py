@@ -8,6 +8,7 @@ import numpy as np
 
 from services.events.mining.activity import Bools, Floats, Ints
 from services.events.mining.chance import Chance, Trial, census, chance, tails, trial
+from services.events.mining.growth import Frontier, by_value, follow
 from services.events.mining.options import DEFAULT, Options
 from services.events.mining.pairs import View, match, view
 from services.events.mining.screening import around, screen
@@ -69,7 +70,7 @@ def through(lens: Lens, level: float) -> list[Found]:
     known = {found.tokens for found in pairs}
     result = list(pairs)
     for length in range(3, lens.options.max_length + 1):
-        tested = _judge(lens.model, [(prefix, _grow(lens, prefix)) for prefix in frontier])
+        tested = _judge(lens.model, list(zip(frontier, _grow(lens, frontier), strict=True)))
         p_values = np.array([found.p_value for found in tested])
         likely = np.array([found.tokens[-2:] in known for found in tested], dtype=np.bool_)
         links = sum(prefix.tokens[-1] == first for prefix in frontier for first, _ in known)
@@ -116,7 +117,7 @@ def _pairs(lens: Lens) -> tuple[list[Found], Ints, Ints]:
     tokens, alphabet = lens.seen.sessions.tokens, lens.seen.sessions.alphabet
     starts, ends = match(lens.seen, np.arange(len(tokens), dtype=np.int64))
     keys = tokens[starts] * alphabet + tokens[ends]
-    groups = _frequent(lens, keys, starts, ends)
+    groups = [group for _, group in _frequent(lens, keys, starts, ends)]
     by_start = np.argsort(tokens, kind="stable").astype(np.int64)
     bounds = np.searchsorted(tokens[by_start], np.arange(alphabet + 1))
     first = np.array([int(tokens[group[0, 0]]) for group in groups], dtype=np.int64)
@@ -134,32 +135,39 @@ def _pairs(lens: Lens) -> tuple[list[Found], Ints, Ints]:
     return found, forward, backward.astype(np.int64)
 
 
-def _grow(lens: Lens, prefix: Found) -> list[Ints]:
-    """Occurrences (n, k + 1) of each token that follows the prefix often enough."""
-    last = np.argsort(prefix.items[:, -1], kind="stable")
-    items = prefix.items[last]
-    starts, ends = match(lens.seen, items[:, -1])
+def _grow(lens: Lens, prefixes: list[Found]) -> list[list[Ints]]:
+    """For each prefix, all of one length, the occurrences (n, k + 1) of each token that follows it often enough."""
+    if not prefixes:
+        return []
+    alphabet = lens.seen.sessions.alphabet
+    items = np.concatenate([prefix.items[np.argsort(prefix.items[:, -1], kind="stable")] for prefix in prefixes])
+    owners = np.repeat(np.arange(len(prefixes)), [len(prefix.items) for prefix in prefixes])
+    tokens = np.array([prefix.tokens for prefix in prefixes], dtype=np.int64)
+    rows, ends = follow(lens.seen, Frontier(tokens, owners, items[:, -1]))
     following = lens.seen.sessions.tokens[ends]
-    fresh = ~np.isin(following, prefix.tokens)
-    starts, ends, following = starts[fresh], ends[fresh], following[fresh]
-    rows = items[np.searchsorted(items[:, -1], starts)]
-    return _frequent(lens, following, rows, ends)
+    fresh = (tokens[owners[rows]] != following[:, None]).all(axis=1)
+    rows, ends, following = rows[fresh], ends[fresh], following[fresh]
+    grown: list[list[Ints]] = [[] for _ in prefixes]
+    keys = owners[rows] * alphabet + following
+    for key, group in _frequent(lens, keys, items[rows], ends):
+        grown[key // alphabet].append(group)
+    return grown
 
 
-def _frequent(lens: Lens, keys: Ints, prefixes: Ints, ends: Ints) -> list[Ints]:
-    """Occurrences (n, k) of each key that has enough of them on enough days."""
+def _frequent(lens: Lens, keys: Ints, prefixes: Ints, ends: Ints) -> list[tuple[int, Ints]]:
+    """Each key that has enough occurrences on enough days, ascending, and its occurrences (n, k)."""
     if not len(keys):
         return []
-    order = np.argsort(keys, kind="stable")
+    order = by_value(keys, int(keys.max()) + 1)
     begin = np.concatenate(([0], np.flatnonzero(np.diff(keys[order])) + 1))
     size = np.diff(np.append(begin, len(order)))
     enough = size >= lens.options.min_support
-    items, days = np.column_stack((prefixes, ends)), lens.seen.sessions.days
+    items, days = np.column_stack((prefixes, ends))[order], lens.seen.sessions.days
     groups = []
     for start, count in zip(begin[enough].tolist(), size[enough].tolist(), strict=True):
-        group = items[order[start : start + count]]
-        if len(np.unique(days[group[:, 0]])) >= lens.options.min_days:
-            groups.append(group)
+        group = items[start : start + count]
+        if lens.options.min_days <= 1 or len(np.unique(days[group[:, 0]])) >= lens.options.min_days:
+            groups.append((int(keys[order[start]]), group))
     return groups
 
 

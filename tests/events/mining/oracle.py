@@ -218,3 +218,22 @@ class Oracle:
 def repeats(log: Activities) -> bool:
     """Whether any token repeats at once, which the tests want to see covered."""
     return any(left == right for left, right in pairwise(log.types))
+
+
+def frequent(items: list[Item], window: float, options: Options, least: int) -> dict[Key, int]:
+    """Every sequence of different tokens with at least so many occurrences, by plain loops."""
+    tokens = sorted({item[1] for item in items})
+    frontier: dict[Key, list[int]] = {
+        (token,): [place for place, item in enumerate(items) if item[1] == token] for token in tokens
+    }
+    found: dict[Key, int] = {}
+    for _ in range(2, options.max_length + 1):
+        grown: dict[Key, list[int]] = {}
+        for prefix, ends in frontier.items():
+            for token in set(tokens) - set(prefix):
+                pairs = matched(items, sorted(ends), token, window, options)
+                if len(pairs) >= least:
+                    grown[(*prefix, token)] = [end for _, end in pairs]
+        found |= {key: len(ends) for key, ends in grown.items()}
+        frontier = grown
+    return found
