@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from services.events.mining import commands
+from services.events.mining.commands import VALUE
 
 MASK = "{secret}"
 _NAMES = (
@@ -27,26 +30,26 @@ _KNOWN = re.compile(
     r"|(?:sk|pk|rk)[-_][\w-]{16,}|whsec_[\w+/=-]{8,}|npm_\w{16,}|ya29\.[\w-]+|SG\.[\w.-]{16,}|floyo_[\w-]{8,}|eyJ[\w-]{6,}(?:\.[\w-]*){1,2})"
     r"|\$(?:1|2[abxy]|5|6|7|y|argon2\w{1,2}|apr1)\$[^\s:]+"
 )
+# Of what a key is made, and what stands between its parts; nothing of it is a command but by accident.
+_BEGIN, _END = re.compile(r"-----BEGIN [A-Z ]*-----"), re.compile(r"-----END [A-Z ]*-----")
+_KEY_TEXT = re.compile(
+    r"\s*|\s*[A-Za-z0-9+/_-]{16,}={0,2}\s*|\s*[A-Za-z0-9+/]*[A-Z0-9+/][A-Za-z0-9+/]*={0,2}\s*|[\w-]+:.*"
+)
+_LONGEST_KEY = 150
 _HEX = re.compile(r"\b[0-9a-fA-F]{32,}\b")
 _LONG_NUMBER = re.compile(r"\b\d(?:[ -]?\d){11,}\b")
-_WORD = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}|[A-Za-z0-9+/]{6,}={1,2}(?![\w=])")
-_VALUE = r"(\"[^\"]*\"|'[^']*'|[^\s,;&|]+)"
+_WORD = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}|[A-Za-z0-9+/]{6,}={1,2}(?=$|[\s\"',;:)\]&|])")
 # Each expression has the secret as its only group; what stands before it stays.
 _NAMED = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"\b(?:bearer|basic)\s+{_VALUE}",
-        rf"[\w.-]*{_NAMES}[\w-]*[\"']?\s*(?:=>|:=|[=:])\s*(?:bearer\s+|basic\s+)?{_VALUE}",
-        rf"--?[\w-]*{_NAMES}[\w-]*(?:\s+|=){_VALUE}",
+        rf"\b(?:bearer|basic)\s+{VALUE}",
+        rf"[\w.-]*{_NAMES}[\w-]*[\"']?\s*(?:=>|:=|[=:])\s*(?:bearer\s+|basic\s+)?{VALUE}",
+        rf"--?[\w-]*{_NAMES}[\w-]*(?:\s+|=){VALUE}",
         rf"\bset[gx]?\s+(?:-\w+\s+)*[\w.-]*{_NAMES}[\w.-]*\s+(.+)",
         r"://[^\s:/@]*:([^\s/@]+)@",
-        rf"\b(?:sshpass|hydra|medusa|smbclient|crackmapexec|evil-winrm|ldapsearch|redis-cli|mosquitto_\w+)\b.*?\s-[pwaP]\s*{_VALUE}",
-        rf"\b(?:mysql|mysqldump|mariadb|mongo)\b.*?\s-p{_VALUE}",
-        rf"\b(?:unzip|zip|7z|rar|unrar)\b.*?\s-[pP]\s*{_VALUE}",
-        r"\b(?:curl|wget|http)\b.*?\s(?:-u|--user)[\s=]*[^\s:]+:(\S+)",
-        r"\becho\s+(?:-\w+\s+)*(.+?)\s*\|\s*(?:sudo|su|passwd|chpasswd|openssl|docker|gpg|cryptsetup|kinit)\b",
-        rf"\bidentified\s+by\s+{_VALUE}",
-        rf"\b(?:password|passphrase|passcode|pin|secret)\s+(?:is|was)\s+{_VALUE}",
+        rf"\bidentified\s+by\s+{VALUE}",
+        rf"\b(?:password|passphrase|passcode|pin|secret)\s+(?:is|was)\s+{VALUE}",
     )
 ]
 _SECRET_KEY = re.compile(rf"(?:^|[_.-]|\b){_NAMES}(?:$|[_.-]|\b)|password|secret", re.IGNORECASE)
@@ -57,11 +60,11 @@ _SHORTEST_REMEMBERED = 5
 
 def redact(text: str, found: set[str] | None = None) -> str:
     """The text with every secret replaced by the mask; values given by name are added to `found`."""
-    if not _HINT.search(text):
+    if not _HINT.search(text) and not commands.HINT.search(text):
         return text
     text = _KEY_BLOCK.sub(MASK, text)
     text = _KEY_LINE.sub(MASK, text)
-    for expression in _NAMED:
+    for expression in (*_NAMED, *commands.EXPRESSIONS):
         text = expression.sub(lambda match: _mask_group(match, found), text)
     text = _KNOWN.sub(MASK, text)
     text = _HEX.sub("{hash}", text)
@@ -74,6 +77,25 @@ def mask_words(text: str, secrets: set[str]) -> str:
     if not secrets:
         return text
     return " ".join(MASK if word.strip("\"'") in secrets else word for word in text.split(" "))
+
+
+def pasted(lines: Sequence[str | None]) -> set[str]:
+    """Of one person's lines in order those inside of a key that was pasted line by line; the last may look like a word.
+
+    A key ends with the first line that cannot be of one.
+    """
+    found: set[str] = set()
+    inside: list[str] | None = None
+    for line in (*lines, None):
+        if line is not None and _BEGIN.search(line) and not _END.search(line):
+            inside = []
+        elif inside is not None:
+            if line is None or len(inside) == _LONGEST_KEY or not _KEY_TEXT.fullmatch(line):
+                inside = None
+            else:
+                inside.append(line)
+                found.add(line)
+    return found - {""}
 
 
 def redact_data(value: Any) -> Any:

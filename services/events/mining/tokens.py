@@ -10,7 +10,7 @@ import polars as pl
 
 from services.events.mining.activity import Activities, Ints
 from services.events.mining.options import DEFAULT, Options
-from services.events.mining.redaction import mask_words, redact
+from services.events.mining.redaction import MASK, mask_words, pasted, redact
 from services.events.mining.templating import template
 
 EXACT, TEMPLATED, TYPE = "exact", "templated", "type"
@@ -112,7 +112,7 @@ def _labels(activities: Activities) -> tuple[Ints, list[_Label]]:
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     rows = first[order].tolist()
-    texts, templates = _safe_texts([activities.subjects[row] for row in rows])
+    texts, templates = _safe_texts([activities.subjects[row] for row in rows], _pasted(activities))
     labels = [
         _Label(activities.sources[row], activities.types[row], text, name, slots, int(count))
         for row, text, (name, slots), count in zip(rows, texts, templates, counts[order].tolist(), strict=True)
@@ -120,9 +120,28 @@ def _labels(activities: Activities) -> tuple[Ints, list[_Label]]:
     return rank[inverse.astype(np.int64)], labels
 
 
-def _safe_texts(subjects: Sequence[str | None]) -> tuple[list[str | None], list[tuple[str | None, tuple[str, ...]]]]:
+def _pasted(activities: Activities) -> set[str]:
+    """Lines of keys that somebody pasted line by line."""
+    begun = {
+        actor
+        for actor, subject in zip(activities.actors, activities.subjects, strict=True)
+        if subject is not None and "-----BEGIN" in subject
+    }
     found: set[str] = set()
-    redacted = [None if subject is None else redact(subject, found) for subject in subjects]
+    for actor in begun:
+        rows = np.flatnonzero([name == actor for name in activities.actors])
+        rows = rows[np.lexsort((activities.positions[rows], activities.times[rows]))]
+        found |= pasted([activities.subjects[row] for row in rows.tolist()])
+    return found
+
+
+def _safe_texts(
+    subjects: Sequence[str | None], keys: set[str]
+) -> tuple[list[str | None], list[tuple[str | None, tuple[str, ...]]]]:
+    found: set[str] = set()
+    redacted = [
+        None if subject is None else MASK if subject in keys else redact(subject, found) for subject in subjects
+    ]
     texts = [None if text is None else mask_words(text, found) for text in redacted]
     templates: list[tuple[str | None, tuple[str, ...]]] = [
         (None, ()) if text is None else template(text) for text in texts

@@ -7,7 +7,7 @@ import pytest
 from services.events.mining import tokens
 from services.events.mining.activity import Activities, from_events
 from services.events.mining.miner import mine
-from services.events.mining.redaction import redact, redact_data
+from services.events.mining.redaction import pasted, redact, redact_data
 from services.events.mining.templating import template
 
 KEY = "-----BEGIN " + "RSA PRIVATE KEY-----"
@@ -97,6 +97,84 @@ def test_a_key_pasted_line_by_line_again_and_again_never_comes_out() -> None:
     assert KEY_LINE[::-1][:12] not in shown
     assert "starwars" not in shown
     assert "PRIVATE" not in shown
+
+
+TYPED = [
+    "chpasswd <<< 'root:hunter2'",
+    "sudo -S <<< hunter2 ls",
+    "kinit bob <<< hunter2",
+    "fcrackzip -u -p hunter2 a.zip",
+    "useradd -p hunter2 bob",
+    "net user bob hunter2 /add",
+    "smbclient //h/s -U bob%hunter2",
+    "xfreerdp /u:b /p:hunter2",
+    "rpcclient -U 'bob%hunter2' h",
+    "htpasswd -cb f bob hunter2",
+    "redis-cli -a hunter2",
+    "ldapsearch -D a -w hunter2",
+    "docker login -u bob -p hunter2",
+    "ssh-keygen -t rsa -N hunter2 -f k",
+    "ssh-keygen -p -P hunter2",
+    "lftp -u b,hunter2",
+    "mongo -u bob -p hunter2",
+    "nmcli dev wifi connect home password hunter2",
+    "wpa_passphrase home hunter2",
+    "login bob hunter2",
+    "psexec.py dom/bob:hunter2@10.1.1.1",
+    "sqlcmd -U sa -P hunter2",
+    "mysql -uroot -phunter2 db",
+    "mysqladmin -u root password hunter2",
+    "echo -n hunter2 | md5sum",
+    "echo hunter2 > pass.txt",
+    "unzip -Phunter2 a.zip",
+    "ALTER USER bob WITH PASSWORD 'hunter2'",
+    "db.auth('bob','hunter2')",
+    "curl -u bob:hunter2 http://h",
+]
+INNOCENT = [
+    "john --wordlist=/usr/share/wordlists/rockyou.txt hash",
+    "fcrackzip -u -D -p wordlist.txt a.zip",
+    "su - bob -c ls",
+    "ssh -p 2222 bob@h",
+    "cp -p a b",
+    "mkdir -p /a/b",
+    "login -f bob",
+    "scp bob@h:/srv/a .",
+    "echo done > notes.txt",
+    "git clone git@example.com:team/repo.git",
+    "docker pull image:1.2@sha256:abc",
+    "net user",
+    "date +%Y",
+]
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_weak_passwords_typed_into_commands_are_masked(text: str) -> None:
+    assert "hunter2" not in redact(text)
+    assert redact(text)[:5] == text[:5]
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_commands_without_a_secret_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_the_short_last_line_of_a_pasted_key_is_masked_and_commands_after_it_are_not() -> None:
+    lines = [
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "MIIEpAIBAAKCAQEA1",
+        "aB3dE",
+        "-----END RSA PRIVATE KEY-----",
+        "make all",
+    ]
+    torn = ["-----BEGIN RSA PRIVATE KEY-----", "kJ8sQ2", "ls", "git push"]
+    assert pasted(lines) == {"MIIEpAIBAAKCAQEA1", "aB3dE"}
+    assert pasted(torn) == {"kJ8sQ2"}
+    assert pasted(["ls", "aB3dE"]) == set()
+    for coding in (tokens.plain(columns(lines)), tokens.exact(columns(lines + torn))):
+        names = [token.subject for token in coding.tokens]
+        assert not any("aB3dE" in str(name) or "kJ8sQ2" in str(name) for name in names)
+        assert "make all" in names
 
 
 def columns(subjects: list[str]) -> Activities:
