@@ -1,14 +1,22 @@
 """The few things that a raw ASGI route needs: the caller's token, the whole body, an answer, or to hand it all on."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 
 def bearer(scope: Any) -> str:
     """The bearer token of a request, or an empty text."""
-    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return _token(value)
+    return ""
+
+
+@lru_cache(1_000)
+def _token(given: bytes) -> str:
     scheme, _, token = given.decode("latin-1").partition(" ")
-    return str(token.strip()) if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 async def read(receive: Any) -> bytes | None:

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -66,6 +67,11 @@ def bucket(name: str, subject: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{name}:{subject}".encode()).digest()[:8]) % BUCKETS
 
 
+@cache
+def _decisions(flag: str, decision: bool) -> Any:
+    return metrics.FLAGS.labels(flag, str(decision).lower())
+
+
 class Flags:
     """The decisions of one process."""
 
@@ -86,7 +92,7 @@ class Flags:
         if found is not None:
             organization, user = (str(value) if value else None for value in (organization_id, user_id))
             decision = found.decide(flag, organization, user)
-        metrics.FLAGS.labels(flag.name, str(decision).lower()).inc()
+        _decisions(flag.name, decision).inc()
         return decision
 
     async def load(self) -> None:

@@ -5,7 +5,7 @@ import time
 from base64 import urlsafe_b64decode
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
@@ -38,7 +38,7 @@ TRANSACTION_SECONDS = 10.0
 _log = log.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Principal:
     """A verified caller, acting in exactly one organisation."""
 
@@ -57,10 +57,16 @@ class Principal:
         """Whether the caller holds a permission of `shared/policy.py`."""
         return permission in self.permissions
 
-    @property
+    @cached_property
     def subject(self) -> str:
         """`user:<id>` or `api_key:<id>`, for records of who did something."""
         return f"{self.kind}:{self.user_id or self.key_id}"
+
+    @cached_property
+    def counted(self) -> tuple[tuple[str, str], ...]:
+        """For whom requests are counted: (scope of a limit, key)."""
+        who = "key" if self.kind == "api_key" else "user"
+        return (who, self.subject), ("organization", str(self.organization_id))
 
 
 class IdentitySource(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 
 from shared import degraded
 from shared.identity import Principal
-from shared.ratelimit import Limit, Limiter
+from shared.ratelimit import Group, Limit, Limiter
 
 WINDOW = 60
 SCOPES = ("organization", "key", "user", "address")
@@ -43,6 +43,7 @@ class Gate:
             for kind, quotas in PER_MINUTE.items()
             for scope, quota in zip(SCOPES, quotas, strict=True)
         }
+        self._group = lru_cache(10_000)(self._make_group)
 
     async def admit(self, scope: Any, principal: Principal | None = None, *, kind: str | None = None) -> None:
         """Counts a request for its caller and organisation, or for its address; raises TooManyRequests.
@@ -52,16 +53,13 @@ class Gate:
         if STANDING in scope:
             return
         kind = kind or kind_of(scope.get("method", "GET"), getattr(scope.get("route"), "path", scope["path"]))
-        whom = _address(scope) if principal is None else _caller(principal)
-        group = tuple((self._limits[f"{kind}-{name}"], key) for name, key in whom)
-        scope[STANDING] = await self.limiter.ask_all(group)
+        whom = _address(scope) if principal is None else principal.counted
+        scope[STANDING] = await self.limiter.ask_all(self._group(kind, whom))
         if self.limiter.backend != "redis":
             degraded.note("limits")
 
-
-def _caller(principal: Principal) -> tuple[tuple[str, str], ...]:
-    who = "key" if principal.kind == "api_key" else "user"
-    return (who, principal.subject), ("organization", str(principal.organization_id))
+    def _make_group(self, kind: str, whom: tuple[tuple[str, str], ...]) -> Group:
+        return tuple((self._limits[f"{kind}-{name}"], key) for name, key in whom)
 
 
 def _address(scope: Any) -> tuple[tuple[str, str], ...]:

@@ -115,7 +115,7 @@ def _added(present: Any, trace_id: str, standing: Standing | None) -> list[tuple
     if degraded.noted():
         added.append((degraded.HEADER.lower().encode(), ", ".join(degraded.noted()).encode()))
     if standing is not None and b"ratelimit" not in names:
-        added += [(name.lower().encode(), value.encode()) for name, value in standing.headers.items()]
+        added += standing.lines
     return added
 
 

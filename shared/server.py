@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared import log, service, settings
+from shared import collector, log, service, settings
+from shared.protocol import Protocol, Proxied
 from shared.service import Service
 from shared.testing import faults
 
@@ -22,44 +22,6 @@ GRACE_SECONDS = 25
 MAX_FRAME = 1_048_576
 
 _log = log.get(__name__)
-
-
-class _Joined:
-    """A transport that sends what one turn of the loop writes, as an answer's head and body, by one system call."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._parts:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._parts.append(data)
-        self._size += len(data)
-
-    def get_write_buffer_size(self) -> int:
-        size: int = self._transport.get_write_buffer_size()
-        return size + self._size
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        parts, self._parts, self._size = self._parts, [], 0
-        if parts:
-            self._transport.write(b"".join(parts))
-
-
-class _Protocol(HttpToolsProtocol):
-    def connection_made(self, transport: Any) -> None:
-        """Writes through a transport that joins."""
-        joined: Any = _Joined(transport)
-        super().connection_made(joined)
 
 
 class _Server(uvicorn.Server):
@@ -105,6 +67,7 @@ async def _run(
         process.start(count_instances)
         process.components["limiter"] = process.gate.limiter.describe
         servers = [build_server(app, config) for app in apps]
+        collector.settle()
         stopping = _watch_signals()
         tasks = [
             asyncio.create_task(server.serve(sockets=[bound]))
@@ -148,8 +111,9 @@ def build_server(app: Any, config: settings.Settings) -> uvicorn.Server:
     """A server for one application, with the settings that Traefik in front needs."""
     return _Server(
         uvicorn.Config(
-            app,
-            http=_Protocol,
+            Proxied(app, config.forwarded_allow_ips),
+            proxy_headers=False,
+            http=Protocol,
             ws=getattr(app.state, "socket_protocol", "auto"),
             lifespan="off",
             log_config=None,
@@ -159,7 +123,6 @@ def build_server(app: Any, config: settings.Settings) -> uvicorn.Server:
             timeout_graceful_shutdown=GRACE_SECONDS,
             ws_max_size=MAX_FRAME,
             ws_per_message_deflate=False,
-            forwarded_allow_ips=config.forwarded_allow_ips,
         )
     )
 

@@ -26,7 +26,7 @@ def address() -> str | None:
 def start(traceparent: str | None, address: str | None = None) -> str:
     """Continues the trace of a `traceparent` header, or starts one when it is absent or malformed."""
     _address.set(address)
-    match = _TRACEPARENT.match(traceparent or "")
+    match = _TRACEPARENT.match(traceparent) if traceparent else None
     value = match[1] if match and match[1] != "0" * 32 else f"{random.getrandbits(128):032x}"
     _trace_id.set(value)
     return value

@@ -69,6 +69,25 @@ class StrictRoute(APIRoute):
         return strict
 
 
+class Application(FastAPI):
+    """FastAPI inside our own layers: what a layer answers itself passes nothing of the framework."""
+
+    outermost: Any = None
+
+    def surround(self, layer: Any, **options: Any) -> None:
+        """Puts an ASGI middleware around everything so far."""
+        self.outermost = layer(self.outermost or super().__call__, **options)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One ASGI call."""
+        await self.outermost(scope, receive, send)
+
+    def build_middleware_stack(self) -> Any:
+        """Without the layer that answers crashes in plain text: RequestMiddleware does, with a problem."""
+        stack: Any = super().build_middleware_stack()
+        return stack.app
+
+
 class InternalRoute(StrictRoute):
     """A route for siblings, who limit themselves."""
 
@@ -108,13 +127,19 @@ def public_app(
     *,
     lifespan: Any = None,
     body_limits: Mapping[str, int] | None = None,
-) -> FastAPI:
-    """The application behind the gateway: the API and readiness; `body_limits` are bytes by exact path."""
+    quick: Any = None,
+) -> Application:
+    """The application behind the gateway: the API and readiness; `body_limits` are bytes by exact path.
+
+    `quick` is the class of a middleware that answers some requests before FastAPI; it gets the application as `owner`.
+    """
     document = f"{PREFIX}/openapi/{service}.json" if settings.docs_enabled else None
     app = _app(service, [health.readiness_router(), *routers], openapi_url=document)
     app.state.lifespan = lifespan
+    if quick is not None:
+        app.surround(quick, owner=app)
     if settings.cors_origins:
-        app.add_middleware(
+        app.surround(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
@@ -122,19 +147,19 @@ def public_app(
             expose_headers=_EXPOSED,
             max_age=600,
         )
-    app.add_middleware(RequestMiddleware, service=service, body_limits=body_limits or {})
+    app.surround(RequestMiddleware, service=service, body_limits=body_limits or {})
     return app
 
 
-def internal_app(service: str, routers: Sequence[APIRouter], _settings: Settings) -> FastAPI:
+def internal_app(service: str, routers: Sequence[APIRouter], _settings: Settings) -> Application:
     """The application of the internal port: siblings, probes and metrics."""
     app = _app(service, [*routers, health.internal_router()], openapi_url=None)
-    app.add_middleware(RequestMiddleware, service=service, body_limits=INTERNAL_LIMITS)
+    app.surround(RequestMiddleware, service=service, body_limits=INTERNAL_LIMITS)
     return app
 
 
-def _app(service: str, routers: Sequence[APIRouter], *, openapi_url: str | None) -> FastAPI:
-    app = FastAPI(
+def _app(service: str, routers: Sequence[APIRouter], *, openapi_url: str | None) -> Application:
+    app = Application(
         title=f"Floyo {service}",
         version="1",
         openapi_url=openapi_url,

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Limit:
         return self.quota <= EXACT_QUOTA
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """What is left of a limit, and in how many seconds some of it comes back."""
 
@@ -47,7 +47,7 @@ class Standing:
     remaining: int
     reset: int
 
-    @property
+    @cached_property
     def headers(self) -> dict[str, str]:
         """`RateLimit` and `RateLimit-Policy`."""
         name = self.limit.name
@@ -55,6 +55,11 @@ class Standing:
             "RateLimit-Policy": f'"{name}";q={self.limit.quota};w={self.limit.seconds}',
             "RateLimit": f'"{name}";r={self.remaining};t={self.reset}',
         }
+
+    @cached_property
+    def lines(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The same as ASGI has headers; those who asked together share it."""
+        return tuple((name.lower().encode(), value.encode()) for name, value in self.headers.items())
 
 
 Group = tuple[tuple[Limit, str], ...]

@@ -15,7 +15,7 @@ from typing import Any
 import arq.worker
 import uvicorn
 
-from shared import bell, jobs, log, metrics, server, service, settings, tracing, webapp
+from shared import bell, collector, jobs, log, metrics, server, service, settings, tracing, webapp
 from shared.service import Lifespan, Loop, Service
 from shared.testing import faults
 
@@ -68,6 +68,7 @@ async def _run(plan: WorkerSettings, config: settings.Settings, internal: socket
         probes = server.build_server(app, config)
         answering = asyncio.create_task(probes.serve(sockets=[internal]))
         process.looked_at = time.monotonic()
+        collector.settle()
         for loop in plan.loops:
             process.start(loop)
         taking = asyncio.create_task(_take_jobs(plan, process))

@@ -1,7 +1,6 @@
 """The two applications of the events service: wiring only."""
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 
 from services.events.deps import BODY_LIMITS, lifespan
 from services.events.internal_routes import events as internal_events
@@ -20,9 +19,8 @@ def create_app(settings: Settings) -> FastAPI:
     # What has a name of its own under /events comes before `events`, which would read it as an event's id.
     modules = (ingest, uploads, jobs, decisions, exports, events, patterns, suggestions, stats, live)
     routers = [module.routes for module in modules]
-    app = webapp.public_app("events", routers, settings, lifespan=lifespan, body_limits=BODY_LIMITS)
+    app = webapp.public_app("events", routers, settings, lifespan=lifespan, body_limits=BODY_LIMITS, quick=QuickIngest)
     app.state.socket_protocol = LiveProtocol
-    app.user_middleware.append(Middleware(QuickIngest, owner=app))
     return app
 
 

@@ -1,7 +1,6 @@
 """The two applications of the workflows service: wiring only."""
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 
 from services.workflows.deps import open_waiters
 from services.workflows.internal_routes import lineage, people
@@ -19,9 +18,7 @@ from shared.settings import load
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The public API."""
     routers = [versions.router, workflows.router, runs.router, approvals.router, approvalpages.router]
-    app = webapp.public_app("workflows", routers, settings or load(Settings), lifespan=open_waiters)
-    app.user_middleware.append(Middleware(QuickStart, owner=app))
-    return app
+    return webapp.public_app("workflows", routers, settings or load(Settings), lifespan=open_waiters, quick=QuickStart)
 
 
 def create_internal_app(settings: Settings | None = None) -> FastAPI:

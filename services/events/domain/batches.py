@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,6 +15,16 @@ MAX_ITEMS = 5_000
 EVENTS = Counter("floyo_events_total", "Events that were sent, by what became of them", ["outcome"])
 _RAW = msgspec.json.Decoder(list[msgspec.Raw])
 _BLANK = " \t\n\r"
+
+
+def count(outcome: str, number: int = 1) -> None:
+    """Adds to the process's figures."""
+    _figure(outcome).inc(number)
+
+
+@cache
+def _figure(outcome: str) -> Any:
+    return EVENTS.labels(outcome)
 
 
 @dataclass(slots=True)
@@ -45,7 +56,7 @@ class Outcome:
         for name, number in (("accepted", self.accepted), ("duplicate", self.duplicates),
                              ("filtered", self.filtered), ("rejected", len(self.rejected))):  # fmt: skip
             if number:
-                EVENTS.labels(name).inc(number)
+                count(name, number)
 
     def body(self) -> dict[str, Any]:
         """The answer."""

@@ -9,8 +9,8 @@ from uuid import UUID
 from asyncpg import PostgresError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.domain import filters, partitions, signals
-from services.events.domain.batches import EVENTS, Outcome
+from services.events.domain import batches, filters, partitions, signals
+from services.events.domain.batches import Outcome
 from services.events.domain.drafts import Batch, Draft
 from services.events.domain.signals import Signals
 from services.events.storage import log, rejections
@@ -22,6 +22,8 @@ from shared.groupcommit import WRITERS, GroupCommit
 from shared.idempotency import Answer
 from shared.service import Service
 from shared.testing import faults
+
+INTERVAL_SECONDS = 0.003
 
 Read = Callable[[bytes], Draft]
 
@@ -120,9 +122,9 @@ async def append(session: AsyncSession, drafts: Sequence[Draft], hashing: bytes)
 def receipt(appended: Appended | None) -> tuple[int, dict[str, Any]]:
     """Status and body for one event."""
     if appended is None:
-        EVENTS.labels("filtered").inc()
+        batches.count("filtered")
         return 200, {"id": None, "position": None, "filtered": True}
-    EVENTS.labels("duplicate" if appended.duplicate else "accepted").inc()
+    batches.count("duplicate" if appended.duplicate else "accepted")
     body = {"id": str(appended.id), "position": appended.position.text()}
     return (200, {**body, "duplicate": True}) if appended.duplicate else (201, body)
 
@@ -142,7 +144,7 @@ class Committer:
         self._sender = sender
         self._beside = asyncio.Semaphore(WRITERS)
         self._unheard: set[asyncio.Task[Any]] = set()
-        self.group: GroupCommit[Draft, Appended | None] = GroupCommit(self._write, _key, capacity)
+        self.group: GroupCommit[Draft, Appended | None] = GroupCommit(self._write, _key, capacity, INTERVAL_SECONDS)
 
     async def commit_events(self, service: Service) -> None:
         """A loop."""

@@ -96,10 +96,6 @@ def _media(scope: Any) -> bytes | None:
     """The media type of a request that can go the quick way."""
     if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _MEDIA or scope["query_string"]:
         return None
-    found = None
-    for name, value in scope["headers"]:
-        if name in _NEVER:
-            return None
-        if name == b"content-type":
-            found = value.partition(b";")[0].strip().lower()
-    return found if found in _MEDIA[scope["path"]] else None
+    headers = dict(scope["headers"])
+    found = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return found if found in _MEDIA[scope["path"]] and _NEVER.isdisjoint(headers) else None

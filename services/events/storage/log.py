@@ -8,6 +8,7 @@ start anew; the epoch, told from PostgreSQL's system identifier, keeps the order
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,6 +22,7 @@ _TYPES = {
     "id": "uuid", "organization_id": "uuid", "external_id": "text", "source": "text", "type": "text", "actor": "text",
     "subject": "text", "time": "timestamptz", "data": "text", "extensions": "text",
 }  # fmt: skip
+_fields = attrgetter(*_TYPES)
 _KEY = ("id", "organization_id", "source", "external_id")
 
 
@@ -37,8 +39,8 @@ _ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items(
 # key is already taken is left out. Numbers are drawn once, in the materialised input.
 _KEYED = """
 WITH input AS MATERIALIZED (
-    SELECT {given}, (SELECT max(epoch) FROM log_epoch) AS epoch,
-           pg_current_xact_id()::text::bigint AS xid, nextval('event_sequence') AS sequence, now() AS received_at
+    SELECT {given}, (SELECT max(epoch) FROM log_epoch) AS epoch, (SELECT pg_current_xact_id()::text::bigint) AS xid,
+           nextval('event_sequence') AS sequence, now() AS received_at
     FROM unnest({arrays}) AS item ({names}){admitted}
 ), keyed AS (
     INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence, body_hash)
@@ -185,7 +187,7 @@ class Appended(NamedTuple):
 
 def columns(drafts: Sequence[Draft]) -> dict[str, list[Any]]:
     """One list a column, as the statement unnests them."""
-    return {name: [getattr(draft, name) for draft in drafts] for name in _TYPES}
+    return dict(zip(_TYPES, map(list, zip(*map(_fields, drafts), strict=True)), strict=True))
 
 
 async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appended]:
@@ -203,7 +205,7 @@ async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appende
 async def append_unfiltered(connection: Any, drafts: Sequence[Draft]) -> list[Appended | None]:
     """As `append`, committed on return; only None, and nothing appended, when an organisation has capture filters."""
     rows = await connection.fetch(_APPEND_UNFILTERED, *columns(drafts).values())
-    found = {row[0]: Appended(row[0], Position(row[1], row[2], row[3])) for row in rows}
+    found = {row[0]: Appended(row[0], Position._make(row[1:])) for row in rows}
     missing = [draft for draft in drafts if draft.id not in found] if len(found) < len(drafts) else []
     if missing:
         keys = ([getattr(draft, name) for draft in missing] for name in _KEY)
