@@ -139,3 +139,24 @@ async def test_a_hook_fires_for_its_own_deliveries_alone(stage: Stage) -> None:
         async with stage.service.database.system() as session:
             await triggers.match(session, [(trigger_id, stage.organization_id, event)])
     assert await stage.execute("SELECT count(*), min(cause->>'id') FROM run") == [(1, "e1")]
+
+
+@pytest.mark.parametrize("limits", [{}, {"throttle": {"limit": 1_000, "per": "PT1M"}}], ids=["at once", "one by one"])
+async def test_many_matches_start_each_run_once(stage: Stage, limits: dict[str, Any]) -> None:
+    trigger = {"type": "event", "match": {"source": "shop"}}
+    await stage.workflow(transform("a"), trigger=trigger, **limits)
+    ((trigger_id,),) = await stage.execute("SELECT id FROM trigger")
+    events = [{"id": f"event-{number % 40}", "source": "shop", "type": "sold", "data": number % 40, "extensions": None}
+              for number in range(60)]  # fmt: skip
+    events[7] = {**events[7], "extensions": {"floyorun": str(stage.organization_id), "floyodepth": 1_000}}
+    async with stage.service.database.system() as session:
+        assert (
+            await triggers.match(session, [(trigger_id, stage.organization_id, event) for event in events[:40]]) == 39
+        )
+        again = await triggers.match(session, [(trigger_id, stage.organization_id, event) for event in events])
+    assert again == 0
+    query = (
+        "SELECT status, count(*), count(DISTINCT event->>'id'), count(due_at) FROM run GROUP BY status ORDER BY status"
+    )
+    assert await stage.execute(query) == [("failed", 1, 1, 0), ("queued", 39, 39, 39)]
+    assert await stage.execute("SELECT count(*) FROM run WHERE trigger->>'data' <> substr(event->>'id', 7)") == [(0,)]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -20,7 +20,18 @@ PAGE = 1_000
 LISTENING = frozenset({"event", "absence", "hook"})
 # An absence is fired by time, which no loop outruns: it begins a chain of its own.
 CHAINED = frozenset({"event", "hook"})
+# What makes a start depend on other runs of its workflow.
+LIMITS = ("concurrency", "throttle", "debounce")
+_TOO_DEEP = f"runs lead to each other at most {causes.DEEPEST} deep"
 _log = log.get(__name__)
+
+
+class Occasion(NamedTuple):
+    """What a trigger fires for: a slot, the data that it brings, and the event, if it was one."""
+
+    slot: str
+    data: Any
+    event: dict[str, Any] | None
 
 
 async def sync(
@@ -71,12 +82,38 @@ async def match(session: AsyncSession, matches: Sequence[tuple[UUID, UUID, dict[
             grouped[trigger_id].append(event)
     for trigger_id in sorted(grouped):
         found = known[trigger_id]
-        for event in sorted(grouped[trigger_id], key=lambda item: str(item["id"])):
-            if found.type == "absence":
+        events = {str(event["id"]): event for event in sorted(grouped[trigger_id], key=lambda item: str(item["id"]))}
+        if found.type == "absence":
+            for event in events.values():
                 await schedules.arm(session, found, event)
-            elif found.type in {"event", "hook"}:
-                started += await fire(session, found, slot=str(event["id"]), event=event, data=event.get("data"))
+        elif found.type in CHAINED:
+            started += await fire_all(session, found, events)
     return started
+
+
+async def fire_all(session: AsyncSession, trigger: Any, events: dict[str, dict[str, Any]]) -> int:
+    """Start a run for each slot of a trigger that was not taken before; answers how many.
+
+    Runs that no limit makes depend on each other are stored by two statements, however many they are.
+    """
+    if any(trigger.definition.get(limit) for limit in LIMITS):
+        return sum([
+            await fire(session, trigger, slot=slot, event=event, data=event.get("data"))
+            for slot, event in events.items()
+        ])  # fmt: skip
+    now, made = clock.now(), {slot: ids.new() for slot in events}
+    taken = await triggers.fire_all(session, trigger.id, made, organization_id=trigger.organization_id, at=now)
+    definition = _definition(trigger) if taken else None
+    if definition is None:
+        return 0
+    starts = [
+        _start(trigger, definition, made[slot], Occasion(slot, events[slot].get("data"), events[slot]))
+        for slot in taken
+    ]
+    for start in starts:
+        if start.depth > causes.DEEPEST:
+            await runs.refuse(session, start, "limit-exceeded", _TOO_DEEP)
+    return await runs.start_free(session, [start for start in starts if start.depth <= causes.DEEPEST])
 
 
 async def fire(
@@ -90,28 +127,38 @@ async def fire(
     )
     if not taken:
         return False
+    definition = _definition(trigger)
+    if definition is None:
+        return False
+    start = _start(trigger, definition, run_id, Occasion(slot, data, event))
+    if start.depth > causes.DEEPEST:
+        await runs.refuse(session, start, "limit-exceeded", _TOO_DEEP)
+        return False
+    return (await runs.start(session, start)).status != "skipped"
+
+
+def _definition(trigger: Any) -> Definition | None:
     try:
-        definition = Definition.model_validate(trigger.definition)
+        return Definition.model_validate(trigger.definition)
     except ValidationError as problem:  # of an older kind; the rest of a batch must not wait for it
         _log.error("trigger-not-fired", trigger=str(trigger.id), faults=problem.error_count())
-        return False
-    cause = causes.read(event) if event is not None and trigger.type in CHAINED else None
-    start = runs.Start(
+        return None
+
+
+def _start(trigger: Any, definition: Definition, run_id: UUID, what: Occasion) -> runs.Start:
+    cause = causes.read(what.event) if what.event is not None and trigger.type in CHAINED else None
+    return runs.Start(
         organization_id=trigger.organization_id,
         workflow_id=trigger.workflow_id,
         version=trigger.version,
         definition=definition,
-        trigger={"type": trigger.type, "data": data},
-        event=event,
+        trigger={"type": trigger.type, "data": what.data},
+        event=what.event,
         given=None,
-        cause={"kind": trigger.type, "id": slot} | ({"run": cause.run_id} if cause else {}),
+        cause={"kind": trigger.type, "id": what.slot} | ({"run": cause.run_id} if cause else {}),
         run_id=run_id,
         depth=cause.depth + 1 if cause else 0,
     )
-    if start.depth > causes.DEEPEST:
-        await runs.refuse(session, start, "limit-exceeded", f"runs lead to each other at most {causes.DEEPEST} deep")
-        return False
-    return (await runs.start(session, start)).status != "skipped"
 
 
 def _concerns(trigger: Any, event: dict[str, Any]) -> bool:

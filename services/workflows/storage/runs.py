@@ -74,6 +74,12 @@ async def insert(session: AsyncSession, values: dict[str, Any], *, seconds: floa
     await session.execute(sa.insert(run).values({**usual, **later, **values}))
 
 
+async def insert_all(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Store new runs, due now."""
+    due_now = sa.insert(run).values(status="queued", due_at=sa.func.clock_timestamp())
+    await session.execute(due_now, list(rows))
+
+
 async def take_key(session: AsyncSession, organization_id: UUID, key: str, run_id: UUID) -> UUID:
     """Reserve a start key for a run; answers the run that has it, which may be an earlier one."""
     values = {"organization_id": organization_id, "start_key": key, "run_id": run_id}

@@ -1,5 +1,6 @@
 """Triggers, and the firings that keep each slot or event from starting a second run."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -54,6 +55,22 @@ async def matched(session: AsyncSession, trigger_ids: list[UUID]) -> dict[UUID, 
         .with_for_update(of=workflow, read=True)
     )
     return {row.id: row for row in await session.execute(statement)}
+
+
+async def fire_all(
+    session: AsyncSession, trigger_id: UUID, slots: Mapping[str, UUID], *, organization_id: UUID, at: datetime
+) -> list[str]:
+    """Take slots, each for a run; answers those that were not taken before."""
+    if faults.active("timers-unlocked"):
+        taken = [await fire(session, trigger_id, slot, organization_id=organization_id, run_id=run_id, at=at)
+                 for slot, run_id in slots.items()]  # fmt: skip
+        return [slot for slot, free in zip(slots, taken, strict=True) if free]
+    rows = [
+        {"trigger_id": trigger_id, "slot": slot, "organization_id": organization_id, "run_id": run_id, "fired_at": at}
+        for slot, run_id in slots.items()
+    ]
+    statement = insert(firing).on_conflict_do_nothing().returning(firing.c.slot)
+    return list((await session.execute(statement, rows)).scalars())
 
 
 async def fire(
