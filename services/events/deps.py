@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from services.events.domain import filters
+from services.events.domain import filters, ingest
 from services.events.domain.ingest import Committer
 from services.events.domain.live import Hub
 from services.events.domain.signals import Signals
@@ -30,6 +30,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
         raise TypeError("the events service needs its own settings")
     signals = Signals()
     service.attach(signals)
+    service.attach(ingest.KEYS)
     hub = Hub(service.settings.live_connections, service.settings.live_connections_per_organization)
     service.attach(hub)
     hub.open(service)

@@ -24,6 +24,7 @@ from shared.service import Service
 from shared.testing import faults
 
 INTERVAL_SECONDS = 0.003
+KEYS = idempotency.Keys(idempotency_key)
 
 Read = Callable[[bytes], Draft]
 

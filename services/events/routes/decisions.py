@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.events.deps import SettingsDep, WakeDep
 from services.events.domain import audit, decisions, jobs
 from services.events.schemas.jobs import JobStarted
-from shared import webapp
+from shared import keyed
 from shared.deps import ServiceDep, Session, allow
 from shared.identity import Principal
 
-routes = webapp.router(tags=["events"])
+routes = keyed.router(tags=["events"])
 
 Reader = Annotated[Principal, allow("events:read")]
 Manager = Annotated[Principal, allow("events:manage")]

@@ -10,13 +10,13 @@ from services.events.deps import PagesDep, WakeDep
 from services.events.domain import jobs, patterns, preferences, transitions
 from services.events.schemas.jobs import JobStarted
 from services.events.schemas.patterns import Graph, Kind, MiningSettings, NextActions, PatternOut
-from shared import webapp
+from shared import keyed
 from shared.deps import ServiceDep, Session, allow
 from shared.flags import PEER_HABITS, Flags
 from shared.identity import Principal
 from shared.pagination import Page
 
-routes = webapp.router(tags=["patterns"])
+routes = keyed.router(tags=["patterns"])
 
 MOST = 1_000
 _CONTENT = {"application/json": {"schema": {"type": "array"}}, "text/csv": {"schema": {"type": "string"}}}

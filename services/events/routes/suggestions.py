@@ -8,11 +8,11 @@ from fastapi import Response
 from services.events.deps import PagesDep
 from services.events.domain import explanation, suggestions
 from services.events.schemas.patterns import Applied, Status, SuggestionOut, Suggestions
-from shared import webapp
+from shared import keyed
 from shared.deps import ServiceDep, Session, allow
 from shared.identity import Principal
 
-routes = webapp.router(tags=["suggestions"])
+routes = keyed.router(tags=["suggestions"])
 
 Reader = Annotated[Principal, allow("patterns:read")]
 Writer = Annotated[Principal, allow("patterns:write")]
