@@ -47,8 +47,8 @@ class GroupCommit(Generic[Item, Result]):
         write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         key: Callable[[Item], Any],
         capacity: int,
-        interval: float = 0.0,
         *,
+        interval: float = 0.0,
         writers: int = WRITERS,
     ) -> None:
         self._writers = writers

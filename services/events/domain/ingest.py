@@ -145,7 +145,9 @@ class Committer:
         self._sender = sender
         self._beside = asyncio.Semaphore(WRITERS)
         self._unheard: set[asyncio.Task[Any]] = set()
-        self.group: GroupCommit[Draft, Appended | None] = GroupCommit(self._write, _key, capacity, INTERVAL_SECONDS)
+        self.group: GroupCommit[Draft, Appended | None] = GroupCommit(
+            self._write, _key, capacity, interval=INTERVAL_SECONDS
+        )
 
     async def commit_events(self, service: Service) -> None:
         """A loop."""
