@@ -115,8 +115,9 @@ async def test_a_sibling_that_hangs_is_left_alone_and_then_tried_by_one_call(sic
 
 
 async def test_the_instance_beside_a_hanging_one_serves_everybody(
-    sick: Instance, well: Instance, ask_of: Client
+    sick: Instance, well: Instance, ask_of: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(httpclient, "RESET_SECONDS", 60.0)
     ask, siblings = ask_of(sick.url, well.url)
     sick.mood = "hanging"
     async with asyncio.timeout(20):

@@ -1,7 +1,7 @@
 """Calls that begin together travel together; each has its own answer, and a broken journey is told to all it leaves."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -26,7 +26,15 @@ class Integrations:
         self.alone.append((path, json))
         return json["n"]
 
-    async def lines(self, _service: str, path: str, *, json: Any, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109
+    async def lines(
+        self,
+        _service: str,
+        path: str,
+        *,
+        json: Any,
+        hear: Callable[[Any], None],
+        timeout: float,  # noqa: ASYNC109
+    ) -> None:
         assert path == "/internal/calls"
         assert timeout == 5 + integrations.MARGIN_SECONDS
         bodies = [orjson.loads(orjson.dumps(call["body"])) for call in json["calls"]]
@@ -37,7 +45,7 @@ class Integrations:
             await asyncio.sleep(0)
             n = bodies[index]["n"]
             refusal = errors.Invalid("odd", "It is odd.").body("0" * 32)
-            yield {"index": index, "status": 422 if n % 2 else 200, "body": refusal if n % 2 else n}
+            hear({"index": index, "status": 422 if n % 2 else 200, "body": refusal if n % 2 else n})
 
 
 async def perform(calls: Calls, n: int, **more: Any) -> Any:
