@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from services.integrations import connectors as plugins
 from services.integrations.deps import open_desk
-from services.integrations.internal_routes import audiences, calls, people, references, together
+from services.integrations.internal_routes import audiences, calls, connections, people, references, together
 from services.integrations.internal_routes.messages import HANDLERS
 from services.integrations.routes import authorization, connectors, hooks, integrations, webhooks
 from services.integrations.settings import Settings
@@ -22,6 +22,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def create_internal_app(settings: Settings | None = None) -> FastAPI:
     """What siblings and probes reach."""
-    routers = [calls.router, together.router, references.router, audiences.router, people.router]
-    routers.append(inboxes.router(inbox, HANDLERS))
+    routers = [
+        calls.router, together.router, references.router, connections.router, audiences.router, people.router,
+        inboxes.router(inbox, HANDLERS),
+    ]  # fmt: skip
     return webapp.internal_app("integrations", routers, settings or load(Settings))

@@ -41,7 +41,8 @@ def settings_of(urls: dict[str, str], valkey: Valkey, name: str, **more: Any) ->
 @pytest.fixture(scope="session")
 async def service_events(events_urls: dict[str, str], valkey: Valkey, workflows: Workflows) -> AsyncIterator[Process]:
     """An API process with its public and internal application, answering in this event loop."""
-    settings = settings_of(events_urls, valkey, "events", siblings={"workflows": [workflows.url]})
+    siblings = {"workflows": [workflows.url], "integrations": [workflows.url]}
+    settings = settings_of(events_urls, valkey, "events", siblings=siblings)
     async with running(settings) as process:
         yield process
 

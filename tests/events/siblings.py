@@ -1,10 +1,11 @@
-"""A sibling on loopback that answers as workflows does, and remembers what it was asked."""
+"""A sibling on loopback that answers as workflows and integrations do, and remembers what it was asked."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID
 
 import orjson
@@ -23,6 +24,7 @@ class Workflows:
         self.definitions: list[dict[str, Any]] = []
         self.history: dict[str, dict[str, Any]] = {}
         self.rehearsals: dict[str, str] = {}
+        self.connected: dict[str, list[dict[str, str]]] = {}
         self.failures = 0
         self.url = ""
 
@@ -40,6 +42,9 @@ class Workflows:
             await _answer(send, 200, {"started": self._match(orjson.loads(body)["matches"])})
         elif scope["path"] == "/internal/lineage":
             await _answer(send, 200, {"runs": self._trace(orjson.loads(body))})
+        elif scope["path"] == "/internal/integrations":
+            organization_id = parse_qs(scope["query_string"].decode())["organization_id"][0]
+            await _answer(send, 200, {"items": self.connected.get(organization_id, [])})
         else:
             await _answer(send, *self._create(orjson.loads(body)))
 

@@ -93,7 +93,7 @@ async def test_a_routine_becomes_pattern_suggestion_and_workflow(mined: Tenant, 
     again = await mined.client.post(f"{path}/apply")
     assert (first.status_code, again.status_code) == (201, 200), first.text
     made, rehearsal = str(workflows.origins[best["id"]]), workflows.rehearsals[best["id"]]
-    assert first.json() == again.json() == {"workflow_id": made, "dry_run_id": rehearsal}
+    assert first.json() == again.json() == {"workflow_id": made, "dry_run_id": rehearsal, "missing": []}
     assert workflows.definitions[-1] == best["workflow"]
     assert workflows.history[rehearsal]["event"]["id"] == best["evidence"][0]
     shown = (await mined.client.get(path)).json()

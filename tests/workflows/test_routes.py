@@ -2,10 +2,12 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
+from services.workflows.domain import workflows
 from shared import ids
 from shared.servicetokens import ServiceTokens
 from tests.fixtures.pools import most_in_use
@@ -177,6 +179,39 @@ async def test_a_suggestion_makes_one_workflow(internal: httpx2.AsyncClient, sta
     assert cause == {"kind": "suggestion", "id": suggestion}
     async with stage.engine() as engine:
         assert (await stage.finish(engine, run))["status"] == "succeeded"
+
+
+@pytest.mark.usefixtures("public")
+async def test_an_applied_workflow_follows_its_draft_until_somebody_takes_it_up(
+    internal: httpx2.AsyncClient, stage: Stage
+) -> None:
+    origin = {"type": "suggestion", "id": str(ids.new())}
+    headers = sibling("events", "POST", "/internal/workflows")
+
+    async def apply(name: str) -> tuple[int, str, int]:
+        definition = {**BODY, "name": name}
+        body = {"organization_id": str(stage.organization_id), "definition": definition, "origin": origin}
+        answer = await internal.post("/internal/workflows", json=body, headers=headers)
+        ((stored, version),) = await stage.execute("SELECT name, version FROM workflow")
+        return answer.status_code, stored, version
+
+    assert await apply("first") == (201, "first", 1)
+    assert await apply("first") == (200, "first", 1)
+    assert await apply("second") == (200, "second", 2)
+    assert await apply("third") == (200, "second", 2), "a second version may be somebody's own"
+
+
+@pytest.mark.usefixtures("public")
+async def test_an_active_workflow_follows_no_draft(internal: httpx2.AsyncClient, stage: Stage) -> None:
+    origin = {"type": "suggestion", "id": str(ids.new())}
+    headers = sibling("events", "POST", "/internal/workflows")
+    body = {"organization_id": str(stage.organization_id), "definition": BODY, "origin": origin}
+    workflow = (await internal.post("/internal/workflows", json=body, headers=headers)).json()["workflow_id"]
+    async with stage.service.database.session(stage.organization_id) as session:
+        await workflows.switch(session, stage.author, UUID(workflow), active=True)
+    changed = {**body, "definition": {**BODY, "name": "other"}}
+    assert (await internal.post("/internal/workflows", json=changed, headers=headers)).status_code == 200
+    assert await stage.execute("SELECT name, version FROM workflow") == [(BODY["name"], 1)]
 
 
 async def test_a_dry_run_needs_no_active_workflow(public: httpx2.AsyncClient, stage: Stage) -> None:

@@ -108,6 +108,7 @@ class Session:
                     "details": {
                         "parameters": made.parameters,
                         "conditions": made.claims,
+                        "connections": made.connections,
                         "minutes": pattern.details.get("minutes", {}),
                     },
                 }

@@ -10,8 +10,8 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.clients import workflows
+from services.events.domain import connections, explanation, signals, verdicts
 from services.events.domain import events as rendering
-from services.events.domain import signals, verdicts
 from services.events.domain.signals import Signals
 from services.events.storage import events, suggestions
 from services.events.storage import verdicts as stored_verdicts
@@ -19,20 +19,25 @@ from shared import clock, errors
 from shared.service import Service
 
 MOST_LOOKED_AT = 20
-_TOLD = ("parameters", "conditions", "minutes")
+_TOLD = ("parameters", "conditions", "connections", "minutes")
 
 
-async def get(session: AsyncSession, organization_id: UUID, suggestion_id: UUID) -> dict[str, Any]:
+async def get(service: Service, organization_id: UUID, suggestion_id: UUID) -> dict[str, Any]:
     """One suggestion; raises NotFound."""
-    return render(await _find(session, organization_id, suggestion_id))
+    async with service.database.session(organization_id) as session:
+        shown = render(await _find(session, organization_id, suggestion_id))
+    return (await connections.name(service, organization_id, [shown]))[0]
 
 
 async def page(
-    session: AsyncSession, organization_id: UUID, status: str | None, below: Sequence[Any] | None, limit: int
-) -> list[dict[str, Any]]:
-    """Suggestions below a sort key, best first, one more than the limit when more follow."""
+    service: Service, organization_id: UUID, status: str | None, below: Sequence[Any] | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Suggestions below a sort key, best first, one more than the limit when more follow; and why there are none."""
     key = None if below is None else (float(below[0]), UUID(below[1]))
-    return [render(row) for row in await suggestions.page(session, organization_id, status, key, limit + 1)]
+    async with service.database.session(organization_id) as session:
+        rows = await suggestions.page(session, organization_id, status, key, limit + 1)
+        reason = None if rows else await explanation.explain(session, organization_id)
+    return await connections.name(service, organization_id, [render(row) for row in rows]), reason
 
 
 def sort_key(suggestion: dict[str, Any]) -> list[Any]:
@@ -42,34 +47,46 @@ def sort_key(suggestion: dict[str, Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Applied:
-    """The suggestion's workflow, the dry run that shows what it will do, and whether this call made them."""
+    """The suggestion's workflow, the dry run that shows what it will do, what to connect [{step, connector, detail}],
+    and whether this call made them."""
 
     workflow_id: UUID
     dry_run_id: UUID | None
+    missing: list[dict[str, str]]
     first: bool
 
 
 async def apply(service: Service, organization_id: UUID, suggestion_id: UUID, user_id: UUID | None) -> Applied:
     """Makes the suggestion's workflow, inactive, if it is not there yet; raises NotFound.
 
-    The call to workflows runs with no transaction open; its origin makes repeating it harmless.
+    The calls to siblings run with no transaction open; the suggestion as origin makes repeating them harmless.
     """
     async with service.database.session(organization_id) as session:
         found = await _find(session, organization_id, suggestion_id)
         example = await _example(session, found) if found.workflow_id is None else None
-    if found.workflow_id is not None:
-        return Applied(found.workflow_id, found.dry_run_id, first=False)
+    (drafted,) = await connections.name(service, organization_id, [render(found)])
     workflow_id, dry_run_id = await workflows.create(
-        service.siblings, organization_id, found.workflow, suggestion_id=suggestion_id, user_id=user_id, event=example
+        service.siblings,
+        organization_id,
+        drafted["workflow"],
+        suggestion_id=suggestion_id,
+        user_id=user_id,
+        event=example,
     )
-    made = {"workflow_id": workflow_id, "dry_run_id": dry_run_id}
-    async with service.database.session(organization_id) as session:
+    ids = {"workflow_id": workflow_id, "dry_run_id": dry_run_id}
+    first = found.workflow_id is None and await _note(service, found, ids, user_id)
+    return Applied(workflow_id, dry_run_id, connections.missing(drafted), first)
+
+
+async def _note(service: Service, found: Row[Any], ids: dict[str, Any], user_id: UUID | None) -> bool:
+    """Keeps what the suggestion became; whether nobody was faster."""
+    async with service.database.session(found.organization_id) as session:
         now = clock.now()
-        first = await suggestions.change(session, suggestion_id, now, unless=("applied",), status="applied", **made)
+        first = await suggestions.change(session, found.id, now, unless=("applied",), status="applied", **ids)
         if first:
             await stored_verdicts.add(session, found, verdicts.APPLIED, _subject(user_id), now)
-    service.part(Signals).announce(signals.SUGGESTIONS, str(suggestion_id))
-    return Applied(workflow_id, dry_run_id, first)
+    service.part(Signals).announce(signals.SUGGESTIONS, str(found.id))
+    return first
 
 
 async def _example(session: AsyncSession, found: Row[Any]) -> dict[str, Any] | None:

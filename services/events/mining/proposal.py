@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.events.mining import catalogue, condition, inference, parameters, timetable
+from services.events.mining import catalogue, condition, inference, parameters, slots, timetable
 from services.events.mining.condition import Term
 from services.events.mining.inference import Flat
 from services.events.mining.options import DAY, WEEK
@@ -30,7 +30,8 @@ class Proposal:
     """A suggestion as the API shows it; `workflow` is a complete definition, `evidence` the pattern's input indexes.
 
     parameters: [{step, path, kind, value, evidence}] with kind constant, variable, text, branch or unknown;
-    claims: [{path, operator, value, evidence, against}] for each condition; evidence and against are ids of events.
+    claims: [{path, operator, value, evidence, against}] for each condition; evidence and against are ids of events;
+    connections: [{step, app, connector, action, input}] for each step that a connector could do.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Proposal:
     conditions: tuple[Term, ...] = field(default=())
     parameters: tuple[dict[str, Any], ...] = field(default=())
     claims: tuple[dict[str, Any], ...] = field(default=())
+    connections: tuple[dict[str, Any], ...] = field(default=())
 
 
 def choose(patterns: Sequence[Pattern]) -> list[Pattern]:
@@ -88,12 +90,10 @@ def propose(
     pattern: Pattern,
     examples: Sequence[Sequence[Event]],
     others: Sequence[Event] = (),
-    integrations: Mapping[str, str] | None = None,
     zone: str = "UTC",
 ) -> Proposal:
     """examples: runs of the routine, each the events of its steps in order (one at least); others: first events that
-    nothing followed, from which conditions are inferred; integrations: connector → integration to use for its actions;
-    zone: by whose clock a habit is kept.
+    nothing followed, from which conditions are inferred; zone: by whose clock a habit is kept.
     """
     habit = pattern.kind == HABIT
     # Nothing happens before a habit that its step could repeat; what is constant in it is all there is.
@@ -102,7 +102,7 @@ def propose(
     terms = [] if habit else _conditions(pattern, triggers, rest)
     where = condition.cel(terms)
     overdue = timetable.deadline(pattern) if habit and not catalogue.entry(pattern.steps[0]).done else None
-    steps, found = _steps(pattern, examples, triggers, dict(integrations or {}))
+    steps, found, connections = _steps(pattern, examples, triggers)
     steps = [_alert(pattern)] if overdue else steps
     left_out = [f"{item['step']}: {item['path']}" for item in found if item["kind"] == parameters.UNKNOWN]
     title = _title(pattern)
@@ -123,6 +123,7 @@ def propose(
         conditions=tuple(terms),
         parameters=tuple(found),
         claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
+        connections=() if overdue else tuple(connections),
     )
 
 
@@ -149,25 +150,29 @@ def _cite(events: Iterable[Event]) -> list[str]:
 
 
 def _steps(
-    pattern: Pattern, examples: Sequence[Sequence[Event]], triggers: list[Flat], integrations: dict[str, str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The workflow's steps, and every parameter that was looked for, with its evidence."""
+    pattern: Pattern, examples: Sequence[Sequence[Event]], triggers: list[Flat]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The workflow's steps, every parameter that was looked for, with its evidence, and what connectors do of it."""
     steps: list[dict[str, Any]] = []
     told: list[dict[str, Any]] = []
+    connections: list[dict[str, Any]] = []
     begin = 0 if pattern.kind == HABIT else 1
+    fields = slots.enrich(triggers)
     for place, token in enumerate(pattern.steps[begin:], start=begin):
         name = _identifier(token, {step["id"] for step in steps})
         flats = [inference.flatten(run[place]) for run in examples]
         known: dict[str, Any] = {}
         for path in sorted({path for flat in flats for path in flat if path != "event.actor" and '"' not in path}):
-            found = parameters.infer(path.removeprefix("event."), [flat.get(path) for flat in flats], triggers)
+            found = parameters.infer(path.removeprefix("event."), [flat.get(path) for flat in flats], fields)
             if found.value is not None:
                 known[found.path] = found.value
             cited = (event for run in found.runs for event in _witnesses(examples[run], place, found.kind))
             shown = {"path": found.path, "kind": found.kind, "value": found.value}
             told.append({"step": name, **shown, "evidence": _cite(cited)})
-        steps.append(catalogue.step(token, name, known, integrations))
-    return steps, told
+        step, connection = catalogue.step(token, name, known)
+        steps.append(step)
+        connections += [connection] if connection else []
+    return steps, told, connections
 
 
 def _witnesses(run: Sequence[Event], place: int, kind: str) -> list[Event]:

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Response
 
 from services.events.deps import PagesDep
-from services.events.domain import explanation, suggestions
+from services.events.domain import suggestions
 from services.events.schemas.patterns import Applied, Status, SuggestionOut, Suggestions
 from shared import keyed
-from shared.deps import ServiceDep, Session, allow
+from shared.deps import ServiceDep, allow
 from shared.identity import Principal
 
 routes = keyed.router(tags=["suggestions"])
@@ -20,20 +20,19 @@ Writer = Annotated[Principal, allow("patterns:write")]
 
 @routes.get("/suggestions")
 async def list_suggestions(
-    session: Session, principal: Reader, pages: PagesDep, status: Status | None = None
+    service: ServiceDep, principal: Reader, pages: PagesDep, status: Status | None = None
 ) -> Suggestions:
     """Suggestions, those that save most first; `explanation` says why there are none."""
     scope = f"suggestions:{status}"
-    found = await suggestions.page(session, principal.organization_id, status, pages.below(scope), pages.limit)
-    reason = None if found else await explanation.explain(session, principal.organization_id)
+    found, reason = await suggestions.page(service, principal.organization_id, status, pages.below(scope), pages.limit)
     cut = pages.cut(found, scope, suggestions.sort_key)
     return Suggestions.model_validate({**cut, "explanation": reason})
 
 
 @routes.get("/suggestions/{suggestion_id}")
-async def get_suggestion(session: Session, principal: Reader, suggestion_id: UUID) -> SuggestionOut:
+async def get_suggestion(service: ServiceDep, principal: Reader, suggestion_id: UUID) -> SuggestionOut:
     """One suggestion."""
-    return SuggestionOut.model_validate(await suggestions.get(session, principal.organization_id, suggestion_id))
+    return SuggestionOut.model_validate(await suggestions.get(service, principal.organization_id, suggestion_id))
 
 
 @routes.post("/suggestions/{suggestion_id}/apply", status_code=201, responses={200: {"model": Applied}})
@@ -44,11 +43,12 @@ async def apply_suggestion(
     response: Response,
 ) -> Applied:
     """Makes the suggestion's workflow, inactive until somebody activates it, and a dry run of it to look at first;
-    again: 200 and the same ids."""
+    `missing` says what to connect. Again: 200 and the same ids; while nobody has changed the workflow or switched it
+    on, it follows what is connected by now."""
     organization_id, user_id = principal.organization_id, principal.user_id
     made = await suggestions.apply(service, organization_id, suggestion_id, user_id)
     response.status_code = 201 if made.first else 200
-    return Applied(workflow_id=made.workflow_id, dry_run_id=made.dry_run_id)
+    return Applied(workflow_id=made.workflow_id, dry_run_id=made.dry_run_id, missing=made.missing)
 
 
 @routes.post("/suggestions/{suggestion_id}/dismiss", status_code=204)

@@ -125,6 +125,20 @@ class ConditionOut(BaseModel):
     against: list[UUID]
 
 
+class ConnectionOut(BaseModel):
+    """A step that a connector can do, with the action's input: through which integration, or null while none is there.
+
+    Until then the step is a transform that prepares the content.
+    """
+
+    step: str
+    app: str
+    connector: str
+    action: str
+    input: dict[str, Any]
+    integration: str | None = None
+
+
 class SuggestionOut(BaseModel):
     """A proposal to automate a pattern; `workflow` is a complete definition."""
 
@@ -139,6 +153,7 @@ class SuggestionOut(BaseModel):
     backtest: Backtest
     parameters: list[ParameterOut]
     conditions: list[ConditionOut]
+    connections: list[ConnectionOut]
     minutes: dict[str, float] = Field(description="The terms of minutes_per_week")
     status: Status
     person: str | None = Field(description="Who does it most often")
@@ -153,11 +168,20 @@ class Suggestions(Page[SuggestionOut]):
     explanation: str | None = None
 
 
+class Missing(BaseModel):
+    """A step that could do more if its connector were connected."""
+
+    step: str
+    connector: str
+    detail: str
+
+
 class Applied(BaseModel):
-    """The workflow that the suggestion became, and the dry run that shows what it will do."""
+    """The workflow that the suggestion became, the dry run that shows what it will do, and what to connect first."""
 
     workflow_id: UUID
     dry_run_id: UUID | None
+    missing: list[Missing]
 
 
 class MiningSettings(BaseModel):

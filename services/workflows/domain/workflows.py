@@ -57,6 +57,13 @@ async def create(
     return workflow_id, True
 
 
+async def redraft(session: AsyncSession, author: Author, workflow_id: UUID, definition: Definition) -> None:
+    """Let a workflow follow its origin's latest draft, unless somebody has changed it, switched it on or deleted it."""
+    found = await workflows.get(session, author.organization_id, workflow_id, lock=True)
+    if found is not None and not found.active and found.version == 1 and found.definition != write(definition):
+        await replace(session, author, workflow_id, definition, if_match=None)
+
+
 async def get(session: AsyncSession, organization_id: UUID, workflow_id: UUID) -> Any:
     """One workflow with its present definition; NotFound."""
     found = await workflows.get(session, organization_id, workflow_id)

@@ -59,12 +59,17 @@ class Subscriptions(BaseModel):
 
 @router.post("/workflows", status_code=201)
 async def apply(body: ApplyIn, response: Response, service: ServiceDep, _caller: Events) -> AppliedOut:
-    """Makes an inactive workflow and its dry run once for an origin: 201, and 200 with the same ids ever after."""
+    """Makes an inactive workflow and its dry run once for an origin: 201, and 200 with the same ids ever after.
+
+    While the workflow is as it was made and not switched on, it follows the draft.
+    """
     await outside.check_references(service.siblings, body.organization_id, body.definition)
     author = Author(body.organization_id, f"user:{body.actor_id}" if body.actor_id else "suggestion")
     origin = f"{body.origin.type}:{body.origin.id}"
     async with service.database.system() as session:
         workflow_id, created = await workflows.create(session, author, body.definition, origin=origin, active=False)
+        if not created:
+            await workflows.redraft(session, author, workflow_id, body.definition)
         rehearsal = await runs.rehearse(session, body.organization_id, workflow_id, origin=origin, event=body.event)
     if created:
         wake_workers(service)

@@ -117,14 +117,15 @@ def test_every_proposal_is_complete() -> None:
         assert proposal.evidence == pattern.evidence
 
 
-def test_an_integration_turns_the_last_step_into_its_action() -> None:
+def test_a_connector_could_do_the_last_step() -> None:
     events = sample.generate(UNTIL)
     pattern = choose(mine(from_events(events)))[0]
-    runs = [[events[row] for row in rows] for rows in pattern.evidence]
-    step = propose(pattern, runs, integrations={"slack": "team-slack"}).workflow["steps"][-1]
-    assert step["type"] == "action"
-    assert step["with"] == {
-        "integration": "team-slack",
+    made = propose(pattern, [[events[row] for row in rows] for rows in pattern.evidence])
+    (told,) = made.connections
+    assert told == {
+        "step": made.workflow["steps"][-1]["id"],
+        "app": "Slack",
+        "connector": "slack",
         "action": "post_message",
         "input": {"channel": "#team-shop", "text": "Build {{ event.data.build }} failed on main"},
     }
