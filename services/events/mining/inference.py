@@ -64,10 +64,15 @@ def _constant(values: Sequence[Any]) -> Any:
 
 
 def paths(triggers: Sequence[Flat]) -> list[str]:
-    """Paths that nearly every run has, the data's before the subject, as they say more precisely what is meant."""
+    """Paths that nearly every run has, the data's before the subject, as they say more precisely what is meant;
+    expressions that take parts of them come last."""
     counts = Counter(path for flat in triggers for path in flat)
     common = [path for path, count in counts.items() if count >= AGREEMENT * len(triggers)]
-    return sorted(common, key=lambda path: (not path.startswith("event.data"), path == "event.actor", path))
+    return sorted(common, key=lambda path: (not path.startswith("event."), *_precision(path), path))
+
+
+def _precision(path: str) -> tuple[bool, bool]:
+    return not path.startswith("event.data"), path == "event.actor"
 
 
 def _reference(values: Sequence[Any], triggers: Sequence[Flat]) -> str | None:
@@ -95,7 +100,7 @@ def _text(values: Sequence[Any], triggers: Sequence[Flat]) -> str | None:
 
 
 def _replace(text: str, part: str, path: str) -> str:
-    if len(part) < _SHORTEST_PART and not part.isdigit():
+    if part not in text or (len(part) < _SHORTEST_PART and not part.isdigit()):
         return text
     pieces = re.split(r"(\{\{.*?\}\})", text)
     bounded = re.compile(rf"(?<![A-Za-z0-9]){re.escape(part)}(?![A-Za-z0-9])")

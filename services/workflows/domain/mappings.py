@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import jmespath
-from jmespath import exceptions, visitor
+from jmespath import exceptions, functions, visitor
+
+from shared import captures
 
 LONGEST = 1_000
 BUDGET = 200_000
@@ -52,11 +54,21 @@ class Purse:
                 pending.extend(item)
 
 
+class _Functions(functions.Functions):
+    """The library's functions, and one that takes a part of a text."""
+
+    @functions.signature({"types": ["string", "null"]}, {"types": ["string"]}, {"types": ["number"]})
+    def _func_capture(self, text: str | None, pattern: str, number: float) -> str | None:
+        """capture(event.subject, 'PR #* of *', `1`): what stands for the first `*`, null where the text is another."""
+        found = captures.parts(text, pattern) if text is not None else None
+        return found[int(number) - 1] if found and 1 <= number <= len(found) else None
+
+
 class _Interpreter(visitor.TreeInterpreter):
     """The library's interpreter, paying for each node it visits and each value it builds."""
 
     def __init__(self, purse: Purse) -> None:
-        super().__init__()
+        super().__init__(visitor.Options(custom_functions=_FUNCTIONS))
         self.purse = purse
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
@@ -65,6 +77,9 @@ class _Interpreter(visitor.TreeInterpreter):
         if node["type"] in _BUILDERS:
             self.purse.pay_for(result)
         return result
+
+
+_FUNCTIONS = _Functions()
 
 
 @dataclass(frozen=True, slots=True)
