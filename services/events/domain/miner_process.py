@@ -16,11 +16,11 @@ import msgspec
 import numpy as np
 
 from services.events.domain import packing
-from services.events.mining import backtest, catalogue, condition, miner, proposal, teams, zoning
+from services.events.mining import backtest, catalogue, condition, deadlines, miner, proposal, teams, zoning
 from services.events.mining.activity import Activities
 from services.events.mining.backtest import Backtest
-from services.events.mining.options import DEFAULT, Options
-from services.events.mining.pattern import HABIT, RELATION, Pattern
+from services.events.mining.options import DAY, DEFAULT, Options
+from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
 from services.events.mining.significance import wilson
 from services.events.mining.tokens import EXACT
 
@@ -30,6 +30,10 @@ MAX_RUNS = 50
 MAX_EXAMPLES = 20
 MAX_OTHERS = 50
 MAX_PROPOSALS = 50
+MOST_WRONG = 2
+# A routine that rests for so long counts half; what changes together does so for longer.
+HALF_LIFE = 30 * DAY
+RELATION_HALF_LIFE = 365 * DAY
 
 
 class Session:
@@ -64,7 +68,9 @@ class Session:
         """{patterns, wanted, events}: what was found, the ids of the rows whose whole events proposals need, and how
         many events there were."""
         self._patterns = miner.survey(self._activities(), self._options)
-        self._chosen = proposal.choose(self._patterns)[:MAX_PROPOSALS]
+        missable = deadlines.find(self._activities(), self._patterns, self._options)
+        described = [one for one in self._patterns if one.kind != RULE]
+        self._chosen = proposal.choose([*described, *missable])[:MAX_PROPOSALS]
         wanted = {row for pattern in self._chosen for run in _examples(pattern) for row in run}
         wanted |= {row for pattern in self._chosen for row in self._others(pattern)}
         found = []
@@ -89,9 +95,10 @@ class Session:
             others = [events[row] for row in self._others(pattern) if row in events]
             person = teams.person(pattern, log)
             made = proposal.propose(pattern, examples, others, zone=self._zone_of(person))
-            judged = backtest.replay(history, pattern, self._options, partial(self._meets, made.conditions))
-            if not judged.would_have_fired and (judged.missed or pattern.kind == RELATION):
-                continue  # its condition holds no more, or neither thing has changed for long
+            key = partial(self._value, made.workflow["trigger"].get("key", "event.actor"))
+            judged = backtest.replay(history, pattern, self._options, partial(self._meets, made.conditions), key)
+            if _is_stale(pattern, judged):
+                continue
             answer.append(
                 {
                     "key": _key(pattern),
@@ -101,7 +108,7 @@ class Session:
                     "reasoning": made.reasoning,
                     "confidence": _certain(pattern, judged, made.confidence),
                     "minutes_per_week": made.minutes_per_week,
-                    "score": pattern.score,
+                    "score": pattern.score * self._recency(pattern),
                     "workflow": made.workflow,
                     "evidence": self._name(self._shown(pattern, made.conditions)),
                     "backtest": self._report(judged),
@@ -114,6 +121,11 @@ class Session:
                 }
             )
         return answer
+
+    def _recency(self, pattern: Pattern) -> float:
+        """What a pattern that was seen last long ago still counts."""
+        age = float(self._activities().times.max()) - pattern.last_seen
+        return float(0.5 ** (age / (RELATION_HALF_LIFE if pattern.kind == RELATION else HALF_LIFE)))
 
     def _report(self, judged: Backtest) -> dict[str, Any]:
         """The back-test as the API shows it, in the same order whenever the input is the same."""
@@ -133,10 +145,15 @@ class Session:
         return [row for run in runs for row in run]
 
     def _meets(self, terms: Sequence[condition.Term], row: int) -> bool:
+        return condition.holds(terms, self._event(row))
+
+    def _value(self, path: str, row: int) -> str:
+        return str(condition.value(path, self._event(row)))
+
+    def _event(self, row: int) -> dict[str, Any]:
         data = self._data[row]
-        event = {"subject": self._subjects[row], "actor": self._columns["actors"][row],
-                 "data": None if data is None else msgspec.json.decode(data)}  # fmt: skip
-        return condition.holds(terms, event)
+        return {"subject": self._subjects[row], "actor": self._columns["actors"][row],
+                "data": None if data is None else msgspec.json.decode(data)}  # fmt: skip
 
     def _activities(self) -> Activities:
         if self._log is None:
@@ -164,6 +181,18 @@ class Session:
             and row not in begun
         ]
         return _spread(like, MAX_OTHERS)
+
+
+def _is_stale(pattern: Pattern, judged: Backtest) -> bool:
+    """Whether its condition holds no more, neither thing has changed for long, or a rule was not there before.
+
+    Nor is a routine offered that is begun far more often than gone through: it would be wrong most of the time.
+    """
+    if pattern.kind == RULE:
+        return not judged.learned
+    if pattern.kind == SEQUENCE and judged.wrong > MOST_WRONG * max(judged.matched, 1):
+        return True
+    return not judged.would_have_fired and bool(judged.missed or pattern.kind == RELATION)
 
 
 def _examples(pattern: Pattern) -> list[tuple[int, ...]]:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.events.mining import catalogue, habits, timetable
+from services.events.mining import catalogue, cochange, deadlines, habits, matching, timetable
 from services.events.mining.activity import Activities, Bools, Ints
 from services.events.mining.cochange import Burst, bursts
+from services.events.mining.deadlines import Key
+from services.events.mining.matching import Levels
 from services.events.mining.miner import mine
 from services.events.mining.options import DAY, DEFAULT, MINUTE, Options
-from services.events.mining.pattern import HABIT, RELATION, Pattern
+from services.events.mining.pattern import HABIT, RELATION, RULE, Pattern
 from services.events.mining.sessions import Sessions, acts, collapse, order
-from services.events.mining.tokens import EXACT, TYPE, Coding, Token, exact, plain
+from services.events.mining.tokens import Token
 
 TRAINING = 0.7
 MOST_EXAMPLES = 5
@@ -45,8 +47,13 @@ class History:
     learned: frozenset[tuple[Token, ...]]
     rest: Ints
     log: Activities
-    levels: tuple[Coding, Coding]
+    levels: Levels
     together: list[Burst]
+
+    @property
+    def ends(self) -> set[tuple[Token, Token]]:
+        """First and last steps of what was learned."""
+        return {(steps[0], steps[-1]) for steps in self.learned}
 
 
 def split(activities: Activities, options: Options = DEFAULT, share: float = TRAINING) -> History:
@@ -55,10 +62,11 @@ def split(activities: Activities, options: Options = DEFAULT, share: float = TRA
     cut = float(times.min() + share * (times.max() - times.min())) if len(times) else 0.0
     first = np.flatnonzero(times <= cut)
     taught = activities.select(first)
-    learned = frozenset(pattern.steps for pattern in (*mine(taught, options), *habits.find(taught, options)))
+    families = (mine(taught, options), habits.find(taught, options), cochange.find(taught, options))
+    learned = frozenset(pattern.steps for found in families for pattern in found)
     rest = np.flatnonzero(times > cut)
     log = activities.select(rest)
-    levels = exact(log), plain(log)
+    levels = matching.levels(log)
     return History(cut, learned, rest, log, levels, bursts(log, levels[0]))
 
 
@@ -73,16 +81,25 @@ class _Walk:
     used: set[int]
 
 
-def replay(history: History, pattern: Pattern, options: Options = DEFAULT, fires: Fires | None = None) -> Backtest:
+def replay(
+    history: History,
+    pattern: Pattern,
+    options: Options = DEFAULT,
+    fires: Fires | None = None,
+    key: Key | None = None,
+) -> Backtest:
     """Counts over the rest of the history; the same input gives the same answer.
 
-    fires: whether the trigger's condition holds for the event of an input index; without it every event does.
+    fires: whether the trigger's condition holds for the event of an input index; without it every event does; key: what
+    keeps the waits of a rule's alert apart, the actor without it.
     """
     if pattern.kind == HABIT:
         alerts = not catalogue.entry(pattern.steps[0]).done
         outcomes = _overdue(history, pattern) if alerts else _kept(history, pattern)
     elif pattern.kind == RELATION:
         outcomes = _together(history, pattern)
+    elif pattern.kind == RULE:
+        outcomes = _unanswered(history, pattern, fires, key)
     else:
         outcomes = _runs(history, pattern, options, fires)
     return Backtest(
@@ -90,7 +107,7 @@ def replay(history: History, pattern: Pattern, options: Options = DEFAULT, fires
         matched=len(outcomes["matched"]),
         missed=len(outcomes["missed"]),
         wrong=len(outcomes["wrong"]),
-        learned=pattern.steps in history.learned,
+        learned=pattern.steps in history.learned or (pattern.kind == RULE and _ends(pattern) in history.ends),
         examples={
             name: tuple(tuple(history.rest[list(rows)].tolist()) for rows in found if rows)[:MOST_EXAMPLES]
             for name, found in outcomes.items()
@@ -142,10 +159,36 @@ def _overdue(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ..
     return outcomes
 
 
+def _unanswered(
+    history: History, pattern: Pattern, fires: Fires | None, key: Key | None
+) -> dict[str, list[tuple[int, ...]]]:
+    """First steps after which an alert would have told that the last is missing.
+
+    matched: it did not come at all; wrong: it came, only later than usual.
+    """
+    firsts, lasts = (matching.fits(history.levels, step) for step in _ends(pattern))
+    if fires is not None:
+        rows = np.flatnonzero(firsts)
+        firsts[rows] = [fires(row) for row in history.rest[rows].tolist()]
+    limit = MINUTE * deadlines.minutes(pattern)
+    local = (lambda row: key(int(history.rest[row]))) if key else None
+    waits = deadlines.waits(history.log, (firsts, lasts), limit, deadlines.only(pattern), local)
+    alerts = [wait for wait in waits if not wait.answered(limit)]
+    return {
+        "matched": [(wait.row,) for wait in alerts if wait.answer is None],
+        "missed": [],
+        "wrong": [(wait.row,) for wait in alerts if wait.answer is not None],
+    }
+
+
+def _ends(pattern: Pattern) -> tuple[Token, Token]:
+    return pattern.steps[0], pattern.steps[-1]
+
+
 def _own(history: History, pattern: Pattern) -> Ints:
     """Rows on which the person that the habit is of did its step."""
     mine_ = np.array([actor == pattern.actors[0] for actor in history.log.actors], dtype=np.bool_)
-    return np.flatnonzero(mine_ & _fits(history.levels, pattern.steps[0])).astype(np.int64)
+    return np.flatnonzero(mine_ & matching.fits(history.levels, pattern.steps[0])).astype(np.int64)
 
 
 def _together(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]]:
@@ -166,7 +209,7 @@ def _runs(
 ) -> dict[str, list[tuple[int, ...]]]:
     """Input rows of runs that the first step began and that ended, were never begun, or were never ended."""
     log, coding = history.log, history.levels[0]
-    firsts, *others = (_fits(history.levels, step) for step in pattern.steps)
+    firsts, *others = (matching.fits(history.levels, step) for step in pattern.steps)
     idle = np.zeros(len(log), dtype=np.bool_)
     if fires is not None:
         idle[firsts] = [not fires(row) for row in history.rest[firsts].tolist()]
@@ -187,17 +230,6 @@ def _runs(
         "wrong": [run for run in runs if len(run) < length],
     }
     return {name: [tuple(sessions.first_rows[list(run)].tolist()) for run in rows] for name, rows in found.items()}
-
-
-def _fits(levels: tuple[Coding, Coding], step: Token) -> Bools:
-    """Rows that are the step, read at the step's own level, as a trigger would."""
-    coding = levels[0] if step.level == EXACT else levels[1]
-    fits = [
-        (token.source, token.type) == (step.source, step.type) and (step.level == TYPE or token.subject == step.subject)
-        for token in coding.tokens
-    ]
-    result: Bools = np.array(fits, dtype=np.bool_)[coding.codes]
-    return result
 
 
 def _repeats(mask: Bools, sessions: Sessions) -> Bools:

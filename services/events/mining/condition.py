@@ -29,12 +29,18 @@ class Term:
 
     def holds(self, event: Mapping[str, Any]) -> bool:
         """Whether an event (source, type, subject, data …) meets the term, as CEL would say."""
-        found: Any = event
-        for name in self.path.split(".")[1:]:
-            found = found.get(name) if isinstance(found, Mapping) else None
+        found = value(self.path, event)
         if self.operator == STARTS:
             return isinstance(found, str) and found.startswith(str(self.value))
         return _kind(found) == _kind(self.value) and bool(found == self.value)
+
+
+def value(path: str, event: Mapping[str, Any]) -> Any:
+    """What stands at a path such as `event.data.branch`, None where nothing does."""
+    found: Any = event
+    for name in path.split(".")[1:]:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 def cel(terms: Sequence[Term]) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.events.mining import catalogue, condition, inference, parameters, slots, timetable
+from services.events.mining import alerts, catalogue, condition, inference, parameters, slots, timetable, words
 from services.events.mining.condition import Term
 from services.events.mining.inference import Flat
 from services.events.mining.options import DAY, WEEK
-from services.events.mining.pattern import HABIT, RELATION, SEQUENCE, Pattern
+from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
 from services.events.mining.redundancy import contains
 from services.events.mining.tokens import TYPE, Token
 
@@ -49,12 +49,12 @@ class Proposal:
 
 def choose(patterns: Sequence[Pattern]) -> list[Pattern]:
     """The patterns worth proposing, best first, one a routine: sequences that save time, relations that mostly hold,
-    habits of steps that belong to neither. Rules only describe.
+    habits of steps that belong to neither, and rules with a deadline whose last step nothing can do but a person.
     """
     able = [one for one in patterns if one.score > 0 and _proposable(one)]
     told = {(step.source, step.type) for one in able if one.kind != HABIT for step in one.steps}
     able = [one for one in able if one.kind != HABIT or _is_news(one, told)]
-    return [one for one in able if not any(_part_of(one, other) for other in able)]
+    return [one for one in able if one.kind == RULE or not any(_part_of(one, other) for other in able)]
 
 
 def _is_news(habit: Pattern, told: set[tuple[str, str]]) -> bool:
@@ -66,7 +66,7 @@ def _is_news(habit: Pattern, told: set[tuple[str, str]]) -> bool:
 
 def _alert(pattern: Pattern) -> dict[str, Any]:
     """A step that says what is missing; `trigger.data` is null, for nothing has happened."""
-    text = f"Missing: {_words(pattern.steps[0])}, usually done {timetable.when(pattern)}."
+    text = f"Missing: {words.of(pattern.steps[0])}, usually done {timetable.when(pattern)}."
     step = pattern.steps[0]
     output = {"does": "tell what is missing", "source": step.source, "type": step.type, "text": text}
     return {"id": "alert", "type": "transform", "with": {"output": output}}
@@ -75,6 +75,8 @@ def _alert(pattern: Pattern) -> dict[str, Any]:
 def _proposable(one: Pattern) -> bool:
     if one.kind == SEQUENCE:
         return len(one.steps) > 1
+    if one.kind == RULE:
+        return alerts.is_one(one)
     return one.kind == HABIT or (one.kind == RELATION and one.certainty >= SURE_RELATION)
 
 
@@ -95,6 +97,8 @@ def propose(
     """examples: runs of the routine, each the events of its steps in order (one at least); others: first events that
     nothing followed, from which conditions are inferred; zone: by whose clock a habit is kept.
     """
+    if pattern.kind == RULE:
+        return _watch(pattern, examples, others)
     habit = pattern.kind == HABIT
     # Nothing happens before a habit that its step could repeat; what is constant in it is all there is.
     triggers = [{} if habit else inference.flatten(run[0]) for run in examples]
@@ -124,6 +128,32 @@ def propose(
         parameters=tuple(found),
         claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
         connections=() if overdue else tuple(connections),
+    )
+
+
+def _watch(pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequence[Event]) -> Proposal:
+    """The proposal of a rule: nothing is done, somebody is told when its last step does not come in time."""
+    firsts, lasts = ([inference.flatten(run[place]) for run in examples] for place in (0, -1))
+    terms = _conditions(pattern, firsts, [inference.flatten(event) for event in others])
+    answer = condition.cel([*alerts.whose(pattern), *_about(pattern.steps[-1], lasts)])
+    where = condition.cel([*alerts.whose(pattern), *terms])
+    told, by = (words.of(pattern.steps[0]), words.of(pattern.steps[-1])), alerts.key(firsts, lasts)
+    title = alerts.title(pattern, *told)
+    definition = {
+        "name": title[:LONGEST_NAME],
+        "trigger": alerts.trigger(pattern, where, answer, by),
+        "timeout": "PT10M",
+        "steps": [alerts.step(pattern, *told)],
+    }
+    return Proposal(
+        title=title,
+        reasoning=alerts.explain(pattern, *told, by),
+        confidence=round(pattern.certainty, 4),
+        minutes_per_week=round(pattern.minutes_per_week, 2),
+        workflow=definition,
+        evidence=pattern.evidence,
+        conditions=tuple(terms),
+        claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
     )
 
 
@@ -189,40 +219,34 @@ def _identifier(token: Token, taken: set[str]) -> str:
 
 def _conditions(pattern: Pattern, followed: list[Flat], others: list[Flat]) -> list[Term]:
     """What admits the examples: on the subject, and on data that tells followed events from others."""
-    terms, token = [], pattern.steps[0]
-    if token.level != TYPE and token.subject is not None:
-        subjects = {str(flat.get("event.subject")) for flat in followed if "event.subject" in flat}
-        start = re.split(r"[{*]", token.subject)[0]
-        if len(subjects) == 1:
-            terms.append(Term("event.subject", condition.EQUALS, subjects.pop()))
-        elif start and all(subject.startswith(start) for subject in subjects) and subjects:
-            terms.append(Term("event.subject", condition.STARTS, start))
+    terms = _about(pattern.steps[0], followed)
     if pattern.kind == RELATION:
         return terms
     found = inference.discriminating(followed, others).items()
     return terms + [Term(path, condition.PRESENT_AND_EQUALS, value) for path, value in found]
 
 
-def _words(token: Token) -> str:
-    name = re.sub(r"[^\w]+|_", " ", token.type).strip()
-    return f"{name} in {token.source}" + (f" ({token.subject})" if token.subject else "")
+def _about(token: Token, flats: list[Flat]) -> list[Term]:
+    """What a step's subject has in common in all examples."""
+    if token.level == TYPE or token.subject is None:
+        return []
+    subjects = {str(flat.get("event.subject")) for flat in flats if "event.subject" in flat}
+    start = re.split(r"[{*]", token.subject)[0]
+    if len(subjects) == 1:
+        return [Term("event.subject", condition.EQUALS, subjects.pop())]
+    common = start and subjects and all(subject.startswith(start) for subject in subjects)
+    return [Term("event.subject", condition.STARTS, start)] if common else []
 
 
 def _title(pattern: Pattern) -> str:
     first, last = pattern.steps[0], pattern.steps[-1]
     if pattern.kind == HABIT and not catalogue.entry(last).done:
-        return f"Tell when {_words(last)} is missing, which is done {timetable.when(pattern)}"
+        return f"Tell when {words.of(last)} is missing, which is done {timetable.when(pattern)}"
     if pattern.kind == HABIT:
-        return f"{timetable.when(pattern).capitalize()}, {_chore(last)}"
+        return f"{timetable.when(pattern).capitalize()}, {words.chore(last)}"
     if pattern.kind == RELATION:
         return f"When {first.subject} changes, think of {last.subject} ({first.source})"
-    name = re.sub(r"[^\w]+|_", " ", first.type).strip()
-    return f"When {name} in {first.source}, {_chore(last)}"
-
-
-def _chore(token: Token) -> str:
-    subject = f" for {token.subject}" if token.subject and "{" not in token.subject else ""
-    return f"{catalogue.entry(token).does}{subject} ({token.source})"
+    return f"{words.when(first)}, {words.chores(pattern.steps[1:])}"
 
 
 def _reasoning(pattern: Pattern, where: str, left_out: Sequence[str]) -> str:
@@ -230,17 +254,19 @@ def _reasoning(pattern: Pattern, where: str, left_out: Sequence[str]) -> str:
     chance = pattern.support / pattern.lift if pattern.lift else 0.0
     people = len([actor for actor in pattern.actors if actor is not None])
     if pattern.kind == HABIT:
-        return timetable.explain(pattern, _words(pattern.steps[0]), left_out)
-    related = pattern.kind == RELATION
-    route = (", together with " if related else ", then ").join(_words(step) for step in pattern.steps)
+        return timetable.explain(pattern, words.of(pattern.steps[0]), left_out)
     who = f"by {people} {'person' if people == 1 else 'people'} " if people else ""
     certain = f"in {pattern.confidence:.0%} of the cases (with 95 % certainty in at least {pattern.certainty:.0%})"
-    usual = "at the same time" if related else f"usually {_duration(pattern.median_gap_seconds)} a step"
-    parts = [
-        f"{route}: seen {pattern.support} times {who}on {pattern.days} of {days} days.",
-        f"The last step followed {certain}, {usual}; chance alone would give about {chance:.0f}.",
-        f"Estimate: {pattern.minutes_per_week:.1f} minutes a week, at {_per_week(pattern)}.",
-    ]
+    if pattern.kind == RELATION:
+        first, last = (step.subject for step in pattern.steps)
+        seen = f"{first} and {last} changed together {pattern.support} times, {who}on {pattern.days} of {days} days."
+        followed = f"Where the first changed the second did {certain}; chance alone would give about {chance:.0f}."
+    else:
+        route = ", then ".join(words.of(step) for step in pattern.steps)
+        seen = f"{route}: seen {pattern.support} times {who}on {pattern.days} of {days} days."
+        usual = f"usually {words.span(pattern.median_gap_seconds)} a step"
+        followed = f"The last step followed {certain}, {usual}; chance alone would give about {chance:.0f}."
+    parts = [seen, followed, f"Estimate: {words.minutes(pattern.minutes_per_week)} a week, at {_per_week(pattern)}."]
     if where:
         parts.append(f"It runs only where {where}.")
     if left_out:
@@ -251,7 +277,3 @@ def _reasoning(pattern: Pattern, where: str, left_out: Sequence[str]) -> str:
 def _per_week(pattern: Pattern) -> str:
     weeks = max((pattern.last_seen - pattern.first_seen) / WEEK, 1.0)
     return f"{pattern.support / weeks:.1f} runs"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from services.events.mining import words
 from services.events.mining.condition import EQUALS, Term, cel
 from services.events.mining.pattern import Pattern
 from services.events.mining.tokens import EXACT
@@ -54,7 +55,7 @@ def explain(pattern: Pattern, what: str, left_out: Sequence[str]) -> str:
     told = (
         f"{what}: done {when(pattern)}, give or take {around} minutes, on {pattern.support} of {pattern.trials} such "
         f"days with any activity; the shape of the day alone would give about {chance:.0f}. "
-        f"Estimate: {pattern.minutes_per_week:.1f} minutes a week."
+        f"Estimate: {words.minutes(pattern.minutes_per_week)} a week."
     )
     return told + (f" Left out, as it changes each time: {', '.join(left_out)}." if left_out else "")
 

@@ -91,11 +91,23 @@ class HookTrigger(Strict):
 
 
 class AbsenceTrigger(Strict):
-    """Started when no event matches for so long; armed by the first one."""
+    """Started when no event matches for so long; armed by the first one.
+
+    With `after`, armed by each event that matches that, and answered by one that matches `match` and came later; `key`
+    keeps apart what belongs apart: an answer with the same key counts, and the run's event is the one not answered.
+    """
 
     type: Literal["absence"]
     match: Match
     within: Duration
+    after: Match | None = None
+    key: Condition | None = None
+
+    @model_validator(mode="after")
+    def _keys_something(self) -> "AbsenceTrigger":
+        if self.key is not None and self.after is None:
+            raise ValueError("a key needs an 'after'")
+        return self
 
 
 Trigger = Annotated[

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workflows.storage import timers
+from services.workflows.domain import pacing
+from services.workflows.storage import awaited, timers
 from shared import durations
 
 LATE = timedelta(seconds=60)
@@ -66,8 +67,26 @@ def _near_the_end(spec: Mapping[str, Any], anchor: datetime, moment: datetime, n
     return following(spec, anchor, moment)
 
 
-async def arm(session: AsyncSession, trigger: Any, event: Mapping[str, Any]) -> None:
-    """Let an absence trigger wait anew from a matching event on."""
-    seen = datetime.fromisoformat(str(event.get("received_at") or event["time"]))
-    due = seen.astimezone(UTC) + durations.parse(trigger.spec["within"])
-    await timers.arm(session, trigger.id, due, {"event": dict(event)})
+async def arm(session: AsyncSession, trigger: Any, event: Mapping[str, Any], *, begins: bool) -> None:
+    """Let an absence trigger wait anew from a matching event on.
+
+    One with `after` waits from an event that `begins` it to one that does not. By their own times they are put in
+    order; the clock of the platform says when the waiting is over, so that what arrives late is not late by itself.
+    """
+    due = _moment(event, "received_at", "time") + durations.parse(trigger.spec["within"])
+    if trigger.spec.get("after") is None:
+        if not begins:
+            await timers.arm(session, trigger.id, due, {"event": dict(event)})
+        return
+    key = pacing.key_of(trigger.spec.get("key"), {"event": event})
+    at = _moment(event, "time", "received_at")
+    await awaited.lock(session, trigger.id)
+    if begins:
+        await awaited.begin(session, trigger, key, {"event": dict(event), "begun_at": at, "due_at": due})
+    else:
+        await awaited.answer(session, trigger, key, at)
+
+
+def _moment(event: Mapping[str, Any], *names: str) -> datetime:
+    found = next(event[name] for name in names if event.get(name))
+    return datetime.fromisoformat(str(found)).astimezone(UTC)

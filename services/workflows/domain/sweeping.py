@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.domain import schedules, triggers
-from services.workflows.storage import leases, limits, old, timers
+from services.workflows.storage import awaited, leases, limits, old, timers
 from services.workflows.storage.tables import run
 from shared import backlog, clock, log
 from shared.database import Database, is_transient
@@ -81,11 +81,17 @@ async def purge(database: Database) -> None:
         await old.purge(session, firings=now - KEEP_FIRINGS, keys=now - KEEP_KEYS, paces=now)
 
 
+async def _tell_silence(session: AsyncSession, trigger: Any, event: dict[str, Any]) -> bool:
+    return await triggers.fire(session, trigger, slot=f"silence after {event['id']}", event=event, data=None)
+
+
 async def _fire(session: AsyncSession, trigger: Any, now: datetime) -> int:
     """Fire the due slots of one trigger, then set when it comes due next."""
+    if trigger.type == "absence" and trigger.spec.get("after"):
+        missed = await awaited.missed(session, trigger.id, now, BATCH)
+        return sum([await _tell_silence(session, trigger, event) for event in missed])
     if trigger.type == "absence":
-        event = trigger.state["event"]
-        began = await triggers.fire(session, trigger, slot=f"silence after {event['id']}", event=event, data=None)
+        began = await _tell_silence(session, trigger, trigger.state["event"])
         await timers.move(session, trigger.id, None)
         return int(began)
     began_runs = 0

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.workflows.domain import causes, conditions, runs, schedules
 from services.workflows.domain.definition import Definition, HookTrigger
 from services.workflows.messages import TriggerChanged
-from services.workflows.storage import tables, triggers
+from services.workflows.storage import awaited, tables, triggers
 from shared import clock, ids, log, outbox
 
 PAGE = 1_000
@@ -56,38 +56,48 @@ async def sync(
             "active": active,
             "anchored_at": before.anchored_at if unchanged and before else now,
             "next_at": (before.next_at if unchanged and before else schedules.first(spec, now)) if active else None,
+            "after_id": ids.new() if spec.get("after") else None,
         },
     )
-    if definition.trigger.type in LISTENING or (before is not None and before.type in LISTENING):
+    if not unchanged:
+        await awaited.forget(session, stored.id)
+    listens = definition.trigger.type in LISTENING
+    told = [(stored.id, "match", active and listens)] if listens or (before and before.type in LISTENING) else []
+    if stored.after_id is not None:
+        told.append((stored.after_id, "after", active and bool(spec.get("after"))))
+    for trigger_id, side, listening_now in told:
         message = TriggerChanged(
-            trigger_id=stored.id,
+            trigger_id=trigger_id,
             organization_id=organization_id,
             workflow_id=workflow_id,
             revision=stored.revision,
             changed_at=now,
-            active=active and definition.trigger.type in LISTENING,
-            match=spec.get("match", {}),
+            active=listening_now,
+            match=spec.get(side, {}),
         )
-        await outbox.add(session, tables.outbox, message, to=("events",), key=str(stored.id))
+        await outbox.add(session, tables.outbox, message, to=("events",), key=str(trigger_id))
 
 
 async def match(session: AsyncSession, matches: Sequence[tuple[UUID, UUID, dict[str, Any]]]) -> int:
     """Start a run for each (trigger, organisation, event) that still concerns an active workflow; answers how many."""
     known = await triggers.matched(session, list({trigger_id for trigger_id, _, _ in matches}))
     started = 0
-    grouped: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    grouped: dict[UUID, list[tuple[dict[str, Any], bool]]] = defaultdict(list)
     for trigger_id, organization_id, event in matches:
         found = known.get(trigger_id)
-        if found is not None and found.organization_id == organization_id and _concerns(found, event):
-            grouped[trigger_id].append(event)
+        if found is None or found.organization_id != organization_id:
+            continue
+        side = "after" if trigger_id == found.after_id else "match"
+        if _concerns(found.spec.get(side), event):
+            grouped[found.id].append((event, side == "after"))
     for trigger_id in sorted(grouped):
         found = known[trigger_id]
-        events = {str(event["id"]): event for event in sorted(grouped[trigger_id], key=lambda item: str(item["id"]))}
+        marked = sorted(grouped[trigger_id], key=lambda item: (str(item[0]["id"]), item[1]))
         if found.type == "absence":
-            for event in events.values():
-                await schedules.arm(session, found, event)
+            for event, begins in marked:
+                await schedules.arm(session, found, event, begins=begins)
         elif found.type in CHAINED:
-            started += await fire_all(session, found, events)
+            started += await fire_all(session, found, {str(event["id"]): event for event, _ in marked})
     return started
 
 
@@ -161,9 +171,10 @@ def _start(trigger: Any, definition: Definition, run_id: UUID, what: Occasion) -
     )
 
 
-def _concerns(trigger: Any, event: dict[str, Any]) -> bool:
+def _concerns(match: dict[str, Any] | None, event: dict[str, Any]) -> bool:
     """Check the match once more, with the CEL condition that only this service evaluates."""
-    match = trigger.spec.get("match") or {}
+    if match is None:
+        return False
     for name in ("source", "type", "subject"):
         pattern = match.get(name)
         if pattern is not None and not fnmatchcase(str(event.get(name) or ""), pattern):

@@ -102,7 +102,7 @@ async def list_subscriptions(
             organization_id=row.organization_id,
             workflow_id=row.workflow_id,
             revision=row.revision,
-            match=row.spec.get("match", {}),
+            match=row.match or {},
             active=row.active,
         )
         for row in rows

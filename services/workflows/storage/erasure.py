@@ -35,7 +35,7 @@ _REST = """
     DELETE FROM {table} WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM {table} WHERE organization_id = :organization_id LIMIT :batch))
 """
-_TABLES = ("run_start", "pacing", "trigger", "workflow_version", "workflow", "idempotency_key", "audience")
+_TABLES = ("run_start", "pacing", "awaited", "trigger", "workflow_version", "workflow", "idempotency_key", "audience")
 _STATEMENTS = [text(item) for item in (_RUNS, _APPROVALS, _FIRINGS, *(_REST.format(table=name) for name in _TABLES))]
 # Whoever decided keeps a place of their own, without a name.
 _DECISIONS = text(
@@ -72,6 +72,10 @@ _APPROVERS = text(
 _REQUESTED = text(
     "UPDATE approval SET requested_by = 'user:deleted' WHERE requested_by = :subject"
     " AND organization_id = ANY(:organizations)"
+).bindparams(sa.bindparam("organizations", type_=ARRAY(UUID_TYPE)))
+# Nobody is waited for who is gone.
+_AWAITED = text(
+    "DELETE FROM awaited WHERE organization_id = ANY(:organizations) AND (key = :id OR event->>'actor' = :id)"
 ).bindparams(sa.bindparam("organizations", type_=ARRAY(UUID_TYPE)))
 # What their events said goes with the events.
 _EVENTS = text(
@@ -145,7 +149,7 @@ async def rewrite_definition(session: AsyncSession, workflow_id: UUID, version: 
 async def forget(session: AsyncSession, user_id: UUID, organizations: Sequence[UUID]) -> None:
     """Take a person out of what organisations keep: who wrote, started, was asked and decided."""
     given = {"subject": f"user:{user_id}", "id": str(user_id), "organizations": list(organizations)}
-    for statement in (*_AUTHORS, _REQUESTED):
+    for statement in (*_AUTHORS, _REQUESTED, _AWAITED):
         await session.execute(statement, given)
     decided = list((await session.execute(_DECISIONS, given)).scalars())
     found = list((await session.execute(_CONCERNED, {**given, "decided": decided})).scalars())

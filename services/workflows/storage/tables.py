@@ -57,6 +57,7 @@ trigger = sa.Table(
     _moment("anchored_at", nullable=False),
     _moment("next_at"),
     sa.Column("state", JSONB),
+    sa.Column("after_id", sa.Uuid, unique=True),
     sa.Index("ix_trigger_next", "next_at", postgresql_where=sa.text("next_at IS NOT NULL")),
 )
 
@@ -190,6 +191,21 @@ approval_decision = sa.Table(
     sa.Column("comment", sa.Text),
     _moment("decided_at", nullable=False),
     sa.Column("answers", JSONB),
+)
+
+awaited = sa.Table(
+    "awaited",
+    metadata,
+    sa.Column("trigger_id", sa.Uuid, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, nullable=False),
+    sa.Column("event", JSONB(none_as_null=True)),
+    _moment("begun_at"),
+    _moment("due_at"),
+    _moment("settled_at"),
+    _moment("changed_at", nullable=False),
+    sa.Index("ix_awaited_due", "trigger_id", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    sa.Index("ix_awaited_changed_at", "changed_at", postgresql_where=sa.text("due_at IS NULL")),
 )
 
 pacing = sa.Table(

@@ -15,13 +15,18 @@ from shared.testing import faults
 
 
 async def upsert(session: AsyncSession, values: dict[str, Any]) -> Any:
-    """Store the one trigger of a workflow; answers its id and its revision, one higher than before."""
+    """Store the one trigger of a workflow; answers its id, its revision, one higher than before, and its `after_id`,
+    which it keeps once it has one.
+    """
     statement = insert(trigger).values(revision=1, **values)
-    changed = {name: statement.excluded[name] for name in ("type", "spec", "active", "anchored_at", "next_at")}
+    changed: dict[str, Any] = {
+        name: statement.excluded[name] for name in ("type", "spec", "active", "anchored_at", "next_at")
+    }
+    changed["after_id"] = sa.func.coalesce(trigger.c.after_id, statement.excluded.after_id)
     statement = statement.on_conflict_do_update(
         index_elements=["workflow_id"], set_={**changed, "revision": trigger.c.revision + 1}
     )
-    return (await session.execute(statement.returning(trigger.c.id, trigger.c.revision))).one()
+    return (await session.execute(statement.returning(trigger.c.id, trigger.c.revision, trigger.c.after_id))).one()
 
 
 async def of_workflow(session: AsyncSession, workflow_id: UUID) -> Any | None:
@@ -30,17 +35,29 @@ async def of_workflow(session: AsyncSession, workflow_id: UUID) -> Any | None:
 
 
 async def listening(session: AsyncSession, after: UUID | None, limit: int) -> list[Any]:
-    """Triggers that listen to events, by id."""
-    statement = (
-        sa.select(trigger).where(trigger.c.type.in_(("event", "absence", "hook"))).order_by(trigger.c.id).limit(limit)
-    )
+    """What triggers listen for, by the id that it is reported under, two rows for an absence after something.
+
+    Each is (id, organization_id, workflow_id, revision, match, active).
+    """
+    shared = (trigger.c.organization_id, trigger.c.workflow_id, trigger.c.revision)
+    armed = trigger.c.spec["after"]
+    waiting = sa.and_(trigger.c.active, armed.is_not(None)).label("active")
+    both = sa.union_all(
+        sa.select(trigger.c.id, *shared, trigger.c.spec["match"].label("match"), trigger.c.active).where(
+            trigger.c.type.in_(("event", "absence", "hook"))
+        ),
+        sa.select(trigger.c.after_id.label("id"), *shared, armed.label("match"), waiting).where(
+            trigger.c.after_id.is_not(None)
+        ),
+    ).subquery()
+    statement = sa.select(both).order_by(both.c.id).limit(limit)
     if after is not None:
-        statement = statement.where(trigger.c.id > after)
+        statement = statement.where(both.c.id > after)
     return list(await session.execute(statement))
 
 
 async def matched(session: AsyncSession, trigger_ids: list[UUID]) -> dict[UUID, Any]:
-    """Active triggers by id, each with its workflow's present version and definition.
+    """Active triggers by id and `after_id`, each with its workflow's present version and definition.
 
     Nobody switches the workflows off before the transaction that starts their runs has ended.
     """
@@ -51,10 +68,15 @@ async def matched(session: AsyncSession, trigger_ids: list[UUID]) -> dict[UUID, 
             workflow_version,
             sa.and_(workflow_version.c.workflow_id == workflow.c.id, workflow_version.c.version == workflow.c.version),
         )
-        .where(trigger.c.id.in_(trigger_ids), trigger.c.active, workflow.c.active, workflow.c.deleted_at.is_(None))
+        .where(
+            sa.or_(trigger.c.id.in_(trigger_ids), trigger.c.after_id.in_(trigger_ids)),
+            trigger.c.active,
+            workflow.c.active,
+            workflow.c.deleted_at.is_(None),
+        )
         .with_for_update(of=workflow, read=True)
     )
-    return {row.id: row for row in await session.execute(statement)}
+    return {place: row for row in await session.execute(statement) for place in (row.id, row.after_id)}
 
 
 async def fire_all(

@@ -1,0 +1,75 @@
+"""Deadlines are learned: what people forget is told, and hardly anything else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.events.domain import packing
+from services.events.domain.miner_process import Session
+from services.workflows.domain.definition import Definition
+from tests.events.mining import forgotten
+from tests.events.mining.forgotten import Diary, Event
+
+SEEDS = range(40, 46)
+RECALL = 0.95
+FALSE_A_PERSON_AND_WEEK = 1.0
+
+
+def alerts(events: list[Event]) -> list[dict[str, Any]]:
+    """The proposals of the miner's process whose workflow waits after something."""
+    rows = [
+        (UUID(int=row).bytes, e["actor"], e["source"], e["type"], e["subject"], json.dumps(e["data"]), e["time"], row)
+        for row, e in enumerate(events)
+    ]
+    session = Session()
+    session.add(packing.unpack(packing.pack(None, rows)))
+    wanted = {row: events[row] for row, _ in session.mine()["wanted"]}
+    return [made for made in session.propose(wanted) if "after" in made["workflow"]["trigger"]]
+
+
+@pytest.fixture(scope="module")
+def diaries() -> list[tuple[Diary, list[dict[str, Any]]]]:
+    written = [forgotten.write(seed) for seed in SEEDS]
+    return [(diary, alerts(diary.split()[0])) for diary in written]
+
+
+def test_planted_misses_are_told_and_hardly_anything_else(diaries: list[tuple[Diary, list[dict[str, Any]]]]) -> None:
+    planted = found = wrong = 0
+    for diary, made in diaries:
+        coming = diary.split()[1]
+        ids = {event["id"] for event in coming if int(event["id"]) in diary.forgotten}
+        missed = {event["id"] for one in made for event in forgotten.told(one["workflow"]["trigger"], coming)}
+        planted += len(ids)
+        found += len(ids & missed)
+        wrong += len(missed - ids)
+    weeks = len(SEEDS) * len(forgotten.PEOPLE) * (forgotten.WEEKS - forgotten.TAUGHT)
+    assert planted > 200
+    print(f"{found} of {planted} misses told, {wrong} false in {weeks} weeks of a person")
+    assert found >= RECALL * planted, (found, planted)
+    assert wrong <= FALSE_A_PERSON_AND_WEEK * weeks, (wrong, weeks)
+
+
+def test_an_alert_is_a_sound_workflow_that_says_why(diaries: list[tuple[Diary, list[dict[str, Any]]]]) -> None:
+    for _, made in diaries:
+        assert len(made) >= len(forgotten.ROUTINES)
+        for one in made:
+            Definition.model_validate(one["workflow"])
+            assert one["kind"] == "rule"
+            assert "does not follow" in one["title"]
+            assert one["backtest"]["learned"]
+            assert one["backtest"]["would_have_fired"] == one["backtest"]["matched"] + one["backtest"]["wrong"]
+            assert one["evidence"]
+        keys = {one["workflow"]["trigger"]["match"]["type"]: one["workflow"]["trigger"]["key"] for one in made}
+        assert (keys["lamp.lit"], keys["stock.reserved"]) == ("event.actor", "event.subject")
+
+
+def test_what_follows_by_chance_is_nothing_to_miss() -> None:
+    diary = forgotten.write(7)
+    noise = [event for event in diary.events if event["source"] == "app"]
+    half = [event for place, event in enumerate(diary.split()[0]) if event["type"] != "lamp.lit" or place % 2]
+    assert alerts(noise) == []
+    assert not any("lamp" in made["title"] for made in alerts(half)), "what follows every other time may be missing"
