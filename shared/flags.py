@@ -39,8 +39,13 @@ class Flag:
 REGISTRATION = Flag("registration", "Whether strangers may register.")
 INGEST_FAST = Flag("ingest-fast", "Whether plain events take the quick way in, and share commits.")
 PEER_HABITS = Flag("peer-habits", "Whether likely next actions draw on colleagues' habits too.", by_user=True)
+NEXT_ACTION_RANK = Flag(
+    "next-action-rank", "Whether suggestions for what a person is likely to do next come first.", by_user=True
+)
 RUN_GROUP_COMMIT = Flag("run-group-commit", "Whether the progress of many runs is stored in one transaction.")
-FLAGS: Mapping[str, Flag] = {flag.name: flag for flag in (REGISTRATION, INGEST_FAST, PEER_HABITS, RUN_GROUP_COMMIT)}
+FLAGS: Mapping[str, Flag] = {
+    flag.name: flag for flag in (REGISTRATION, INGEST_FAST, PEER_HABITS, NEXT_ACTION_RANK, RUN_GROUP_COMMIT)
+}
 
 
 @dataclass(frozen=True, slots=True)

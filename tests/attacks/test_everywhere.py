@@ -8,13 +8,18 @@ from typing import Any
 import httpx2
 import pytest
 
-from shared.flags import FLAGS, INGEST_FAST, PEER_HABITS, RUN_GROUP_COMMIT
+from shared.flags import FLAGS, INGEST_FAST, NEXT_ACTION_RANK, PEER_HABITS, RUN_GROUP_COMMIT
 from tests.attacks.actors import READABLE, Actor, eventually
 from tests.fixtures.stack import Stack
 
 SECONDS = 5.0
 STATE = re.compile(r'^floyo_flag_state\{flag="([\w-]+)"\} (\S+)$', re.MULTILINE)
-SWITCHES = (INGEST_FAST, PEER_HABITS, RUN_GROUP_COMMIT)  # switching registration off would end other tests
+SWITCHES = (
+    INGEST_FAST,
+    PEER_HABITS,
+    NEXT_ACTION_RANK,
+    RUN_GROUP_COMMIT,
+)  # switching registration off would end other tests
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from services.events.storage import history, stats, suggestions
 
 async def explain(session: AsyncSession, organization_id: UUID) -> str | None:
     """The sentence; None where there are suggestions, of whatever status."""
-    if await suggestions.page(session, organization_id, None, None, 1):
+    if await suggestions.page(session, organization_id, limit=1):
         return None
     days = await stats.sums(session, organization_id, "total", by="day", span=(None, None), limit=DEFAULT.min_days)
     return _missing(len(days)) or _found(await history.summary(session, organization_id) or {})

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.clients import workflows
-from services.events.domain import connections, explanation, signals, verdicts
+from services.events.domain import connections, explanation, ranking, signals, verdicts
 from services.events.domain import events as rendering
 from services.events.domain.signals import Signals
 from services.events.storage import events, suggestions
@@ -29,20 +29,42 @@ async def get(service: Service, organization_id: UUID, suggestion_id: UUID) -> d
     return (await connections.name(service, organization_id, [shown]))[0]
 
 
-async def page(
-    service: Service, organization_id: UUID, status: str | None, below: Sequence[Any] | None, limit: int
-) -> tuple[list[dict[str, Any]], str | None]:
-    """Suggestions below a sort key, best first, one more than the limit when more follow; and why there are none."""
-    key = None if below is None else (float(below[0]), UUID(below[1]))
+@dataclass(frozen=True)
+class Wanted:
+    """Which suggestions: of a status or all, below a sort key, so many; `actor`'s likely next steps come first, judged
+    with the habits of `peers` or without.
+    """
+
+    status: str | None
+    below: Sequence[Any] | None
+    limit: int
+    actor: str | None = None
+    peers: bool = False
+
+
+async def page(service: Service, organization_id: UUID, wanted: Wanted) -> tuple[list[dict[str, Any]], str | None]:
+    """Suggestions, best first, one more than the limit when more follow; and why there are none."""
+    key = None if wanted.below is None else (float(wanted.below[0]), UUID(wanted.below[1]))
+    likely: ranking.Chances = {}
     async with service.database.session(organization_id) as session:
-        rows = await suggestions.page(session, organization_id, status, key, limit + 1)
+        if wanted.actor is not None:
+            likely = await ranking.chances(session, organization_id, wanted.actor, peers=wanted.peers)
+        rows = await suggestions.page(
+            session,
+            organization_id,
+            limit=wanted.limit + 1,
+            status=wanted.status,
+            below=key,
+            factors=ranking.factors(likely),
+        )
         reason = None if rows else await explanation.explain(session, organization_id)
-    return await connections.name(service, organization_id, [render(row) for row in rows]), reason
+    shown = [{**ranking.explain(render(row), str(wanted.actor), likely), "rank": row.rank} for row in rows]
+    return await connections.name(service, organization_id, shown), reason
 
 
 def sort_key(suggestion: dict[str, Any]) -> list[Any]:
     """What a cursor holds of the last suggestion shown."""
-    return [suggestion["score"], str(suggestion["id"])]
+    return [suggestion["rank"], str(suggestion["id"])]
 
 
 @dataclass(frozen=True)

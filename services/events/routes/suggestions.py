@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Query, Response
 
 from services.events.deps import PagesDep
 from services.events.domain import suggestions
 from services.events.schemas.patterns import Applied, Status, SuggestionOut, Suggestions
 from shared import keyed
 from shared.deps import ServiceDep, allow
+from shared.flags import NEXT_ACTION_RANK, PEER_HABITS, Flags
 from shared.identity import Principal
 
 routes = keyed.router(tags=["suggestions"])
@@ -20,11 +21,21 @@ Writer = Annotated[Principal, allow("patterns:write")]
 
 @routes.get("/suggestions")
 async def list_suggestions(
-    service: ServiceDep, principal: Reader, pages: PagesDep, status: Status | None = None
+    service: ServiceDep,
+    principal: Reader,
+    pages: PagesDep,
+    status: Status | None = None,
+    actor: Annotated[str | None, Query(min_length=1, max_length=255)] = None,
 ) -> Suggestions:
-    """Suggestions, those that save most first; `explanation` says why there are none."""
-    scope = f"suggestions:{status}"
-    found, reason = await suggestions.page(service, principal.organization_id, status, pages.below(scope), pages.limit)
+    """Suggestions, those that save most first, and for an `actor` those whose first step they are likely to take next;
+    `explanation` says why there are none."""
+    who = {"organization_id": principal.organization_id, "user_id": principal.user_id}
+    flags = service.part(Flags)
+    actor = actor if actor is not None and flags.enabled(NEXT_ACTION_RANK, **who) else None
+    scope = f"suggestions:{status}:{actor}"
+    peers = actor is not None and flags.enabled(PEER_HABITS, **who)
+    wanted = suggestions.Wanted(status, pages.below(scope), pages.limit, actor, peers)
+    found, reason = await suggestions.page(service, principal.organization_id, wanted)
     cut = pages.cut(found, scope, suggestions.sort_key)
     return Suggestions.model_validate({**cut, "explanation": reason})
 

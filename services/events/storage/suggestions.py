@@ -1,6 +1,6 @@
 """Suggestions of an organisation; each change gets a position, so that sockets can catch up."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -78,10 +78,20 @@ async def of_workflow(session: AsyncSession, organization_id: UUID, workflow_id:
 
 
 async def page(
-    session: AsyncSession, organization_id: UUID, status: str | None, below: tuple[float, UUID] | None, limit: int
+    session: AsyncSession,
+    organization_id: UUID,
+    *,
+    limit: int,
+    status: str | None = None,
+    below: tuple[float, UUID] | None = None,
+    factors: Mapping[tuple[str, str], float] | None = None,
 ) -> Sequence[Row[Any]]:
-    """Suggestions in force, best first."""
-    query = sa.select(suggestion).where(
+    """Suggestions in force, best first, each with its `rank`.
+
+    factors: what the score is multiplied by where the workflow waits for a (source, type) first.
+    """
+    rank = _rank(factors or {})
+    query = sa.select(suggestion, rank.label("rank")).where(
         suggestion.c.organization_id == organization_id, suggestion.c.retired_at.is_(None)
     )
     if status is not None:
@@ -89,11 +99,23 @@ async def page(
     if below is not None:
         score, last = below
         query = query.where(
-            sa.tuple_(suggestion.c.score, suggestion.c.id)
+            sa.tuple_(rank, suggestion.c.id)
             < sa.tuple_(sa.literal(score, suggestion.c.score.type), sa.literal(last, suggestion.c.id.type))
         )
-    query = query.order_by(suggestion.c.score.desc(), suggestion.c.id.desc()).limit(limit)
+    query = query.order_by(rank.desc(), suggestion.c.id.desc()).limit(limit)
     return (await session.execute(query)).all()
+
+
+def _rank(factors: Mapping[tuple[str, str], float]) -> sa.ColumnElement[float]:
+    if not factors:
+        return suggestion.c.score
+    trigger = suggestion.c.workflow["trigger"]
+    begins = sa.func.coalesce(trigger["after"], trigger["match"])
+    cases = [
+        (sa.and_(begins["source"].astext == source, begins["type"].astext == kind), sa.literal(factor, sa.Float))
+        for (source, kind), factor in factors.items()
+    ]
+    return suggestion.c.score * sa.case(*cases, else_=sa.literal(1.0, sa.Float))
 
 
 async def change(
