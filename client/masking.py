@@ -117,6 +117,7 @@ def mask_data(value: Any, secrets: set[str] | None = None) -> Any:
     return value
 
 
+@lru_cache(maxsize=4_096)
 def is_secret_name(name: str) -> bool:
     """Whether a field of this name holds a secret."""
     return bool(_SECRET_FIELD.search(name))

@@ -1,15 +1,20 @@
 """Sends events in batches while they are read: constant memory, and sending again adds nothing."""
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from client.api import Floyo
 
-BATCH = 500
+BATCH = 2_000
+_AHEAD = 2
 _BATCH_BYTES = 4 * 2**20
 _MOST_KEPT = 1_000
+_JSON = json.JSONEncoder(default=str)
+Batch = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def upload(
 ) -> Summary:
     """Send all events; raises FloyoProblem, and `summary` then tells how far it came."""
     total = summary or Summary()
-    for batch in batches(events, size):
+    for batch in _ahead(batches(events, size)):
         answer = floyo.events.batch(batch)
         for item in answer["rejected"]:
             if len(total.refused) < _MOST_KEPT:
@@ -58,12 +63,21 @@ def upload(
     return total
 
 
+def _ahead(made: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the next ones read while one is under way; what reading raises is raised in its place."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = deque(reader.submit(next, made, None) for _ in range(_AHEAD))
+        while (batch := coming.popleft().result()) is not None:
+            coming.append(reader.submit(next, made, None))
+            yield batch
+
+
 def batches(events: Iterable[dict[str, Any]], size: int = BATCH) -> Iterator[list[dict[str, Any]]]:
     """Groups of at most `size` events and about 4 MiB."""
     batch: list[dict[str, Any]] = []
     weight = 0
     for event in events:
-        cost = len(json.dumps(event, default=str)) + 1
+        cost = len(_JSON.encode(event)) + 1
         if batch and (len(batch) >= size or weight + cost > _BATCH_BYTES):
             yield batch
             batch, weight = [], 0

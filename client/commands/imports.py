@@ -1,5 +1,6 @@
-"""import git|shell|csv|xes|activitywatch: reads a source and sends its events; the same import again adds nothing."""
+"""import git|shell|csv|…: reads a source and sends its events; the same import again adds nothing."""
 
+import getpass
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,6 +102,24 @@ def import_csv(
     try:
         told = columns.parse(mapping or [])
         options = tables.Options(told, source, actor, times.zone(zone), time_format, delimiter)
+    except Unreadable as error:
+        raise typer.BadParameter(str(error)) from None
+    _run(context, lambda report: tables.read(file, options, report), dry_run, machine)
+
+
+@app.command("uilog")
+def import_uilog(
+    context: typer.Context,
+    *,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A recorder's table of actions; .gz too.")],
+    actor: Annotated[str | None, typer.Option(help="Who worked, where no column says.")] = None,
+    zone: Annotated[str, typer.Option(help="The zone of times that name none, such as Europe/Oslo.")] = "UTC",
+    dry_run: DryRun = False,
+    machine: AsJson = False,
+) -> None:
+    """A recording of a user interface: clicks and edits by application and place, with no need of cases."""
+    try:
+        options = tables.Options(actor=actor or getpass.getuser(), zone=times.zone(zone))
     except Unreadable as error:
         raise typer.BadParameter(str(error)) from None
     _run(context, lambda report: tables.read(file, options, report), dry_run, machine)

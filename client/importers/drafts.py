@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 NAME_LIMIT = 255
 SUBJECT_LIMIT = 1024
 DATA_TEXT_LIMIT = 4096
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
+_SORTED = json.JSONEncoder(sort_keys=True, default=str)
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 Event = dict[str, Any]
@@ -59,9 +61,15 @@ def event(
     return {key: value for key, value in parts.items() if value}
 
 
+@lru_cache(maxsize=4_096)
 def name(text: str) -> str:
     """A text fit to be a source, type or actor."""
     return _CONTROL.sub(" ", text).strip()[:NAME_LIMIT]
+
+
+def content(event: Event) -> str:
+    """Everything that an event says, the same for the same event."""
+    return _SORTED.encode(event)
 
 
 def digest(*parts: str) -> str:
@@ -81,15 +89,15 @@ class Numbering:
         self._moment: str | None = None
         self._seen: dict[str, int] = {}
 
-    def give(self, event: Event) -> Event:
-        """The event with its id, unless it brought one."""
+    def give(self, event: Event, written: str | None = None) -> Event:
+        """The event with its id, unless it brought one; `written` is its content where that is known already."""
         if "id" in event:
             return event
         moment = None if self._timeless else event.get("time")
         if moment != self._moment:
             self._moment, self._seen = moment, {}
-        content = {key: value for key, value in event.items() if key != "time" or not self._timeless}
-        key = digest(json.dumps(content, sort_keys=True, default=str))
+        told = {key: value for key, value in event.items() if key != "time"} if self._timeless else event
+        key = digest(written or content(told))
         count = self._seen[key] = self._seen.get(key, 0) + 1
         return {"id": key if count == 1 else f"{key}-{count}", **event}
 

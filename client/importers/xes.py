@@ -1,20 +1,27 @@
 """XES event logs (IEEE 1849), read as a stream; a document that declares entities is refused, so none can expand."""
 
+import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.parsers import expat
 
 from client import masking
 from client.importers import drafts, reading, times
 from client.importers.drafts import Event, Fault, Numbering, Report, Unreadable
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
 _DEEPEST = 100
 _MOST_ATTRIBUTES = 200
 _VALUES = frozenset({"string", "date", "int", "float", "boolean", "id"})
 _COMPLETE = "complete"
+# No text of an event holds a NUL once it is cleaned.
+_MARKS = ("\0case", "\0subject", "\0time")
+_MARKED = re.compile(r'"\\u0000(?:case|subject|time)"')
 _NAME, _TIME, _WHO, _STATE = "concept:name", "time:timestamp", "org:resource", "lifecycle:transition"
 
 
@@ -30,27 +37,66 @@ def read(path: Path, *, actor: str | None = None, report: Report = drafts.ignore
     with reading.open_bytes(path) as raw:
         for number, (case, attributes) in enumerate(_parse(raw, path), 1):
             try:
-                yield numbering.give(_event(stem, case, attributes, actor))
+                yield numbering.give(*_event(stem, case, attributes, actor))
             except ValueError as error:
                 report(Fault(f"event {number}", str(error)))
 
 
-def _event(source: str, case: dict[str, str], attributes: dict[str, str], actor: str | None) -> Event:
-    kind = attributes.get(_NAME)
+@dataclass(frozen=True)
+class _Step:
+    """What events with the same attributes have in common, whenever and in whichever case they happen.
+
+    event: such an event with marks for case, subject and time; pieces: its content cut where these stand.
+    """
+
+    event: Event
+    pieces: tuple[str, ...]
+
+
+def _event(source: str, case: dict[str, str], attributes: dict[str, str], actor: str | None) -> tuple[Event, str]:
+    """The event and its content; a log holds the same few steps again and again, so what they share is made once."""
+    step = _step(source, tuple((name, text) for name, text in attributes.items() if name != _TIME), actor)
+    moment = _moment(attributes.get(_TIME, "")).isoformat()
+    named, subject = _about(case.get(_NAME, ""))
+    data = {**step.event["data"], "case": named}
+    event = {**step.event, "data": data, "subject": subject, "time": moment}
+    if not named or not subject:
+        event = {name: value for name, value in {**event, "data": _without(data, named)}.items() if value}
+        return event, drafts.content(event)
+    first, second, third, last = step.pieces
+    return event, f'{first}{_quote(named)}{second}{_quote(subject)}{third}"{moment}"{last}'
+
+
+@lru_cache(maxsize=4_096)
+def _step(source: str, attributes: tuple[tuple[str, str], ...], actor: str | None) -> _Step:
+    told = dict(attributes)
+    kind = told.get(_NAME)
     if not kind:
         raise ValueError("it has no concept:name")
-    state = attributes.get(_STATE, "").lower()
-    about = case.get(_NAME, "")
-    known = {_NAME, _TIME, _WHO}
-    data = {name: value for name, value in attributes.items() if name not in known}
-    return drafts.event(
+    state = told.get(_STATE, "").lower()
+    event = drafts.event(
         source,
         kind if state in {"", _COMPLETE} else f"{kind}.{state}",
-        _moment(attributes.get(_TIME, "")),
-        actor=attributes.get(_WHO) or actor,
-        subject=masking.mask(about),
-        data=masking.mask_data({**data, "case": about}),
+        None,
+        actor=told.get(_WHO) or actor,
+        data=masking.mask_data({name: value for name, value in told.items() if name not in {_NAME, _WHO}}),
     )
+    event |= {"subject": _MARKS[1], "time": _MARKS[2], "data": {**event.get("data", {}), "case": _MARKS[0]}}
+    return _Step(event, tuple(_MARKED.split(drafts.content(event))))
+
+
+@lru_cache(maxsize=4_096)
+def _about(case: str) -> tuple[str, str]:
+    """The case as data and as subject, masked."""
+    event = drafts.event("", "", None, subject=masking.mask(case), data={"case": masking.mask(case)})
+    return event.get("data", {}).get("case", ""), event.get("subject", "")
+
+
+def _without(data: dict[str, Any], named: str) -> dict[str, Any]:
+    return data if named else {name: value for name, value in data.items() if name != "case"}
+
+
+_quote = lru_cache(maxsize=4_096)(json.dumps)
 
 
 def _moment(text: str) -> datetime:
@@ -66,6 +112,7 @@ def _parse(raw: BinaryIO, path: Path) -> Iterator[tuple[dict[str, str], dict[str
     """(attributes of the case, attributes of the event), with no more than a piece of the file in memory."""
     parser = expat.ParserCreate()
     handler = _Handler()
+    parser.buffer_text = True
     parser.StartElementHandler = handler.open
     parser.EndElementHandler = handler.close
     parser.StartDoctypeDeclHandler = handler.refuse
@@ -88,32 +135,29 @@ class _Handler:
     def __init__(self) -> None:
         self.is_log = False
         self._open: list[str] = []
-        self._case: dict[str, str] = {}
-        self._event: dict[str, str] = {}
+        self._held: dict[str, dict[str, str]] = {"trace": {}, "event": {}}
         self._done: list[tuple[dict[str, str], dict[str, str]]] = []
 
     def open(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
-        name = tag.rpartition(":")[2]
-        above = self._open[-1] if self._open else ""
-        self._open.append(name)
-        if len(self._open) > _DEEPEST:
-            raise Unreadable(f"The document is nested deeper than {_DEEPEST}.")
-        if len(self._open) == 1:
-            self.is_log = name == "log"
-        elif name == "trace":
-            self._case = {}
-        elif name == "event":
-            self._event = {}
-        elif name in _VALUES and above in {"trace", "event"}:
-            held = self._case if above == "trace" else self._event
-            if len(held) < _MOST_ATTRIBUTES and "key" in attributes:
+        opened = self._open
+        name = tag.rpartition(":")[2] if ":" in tag else tag
+        if name in _VALUES and opened:
+            held = self._held.get(opened[-1])
+            if held is not None and len(held) < _MOST_ATTRIBUTES and "key" in attributes:
                 held[attributes["key"]] = attributes.get("value", "")
+        elif name in {"trace", "event"}:
+            self._held[name] = {}
+        elif not opened:
+            self.is_log = name == "log"
+        opened.append(name)
+        if len(opened) > _DEEPEST:
+            raise Unreadable(f"The document is nested deeper than {_DEEPEST}.")
 
     def close(self, _tag: str) -> None:
         """An element ends."""
         if self._open.pop() == "event":
-            self._done.append((self._case, self._event))
+            self._done.append((self._held["trace"], self._held["event"]))
 
     def refuse(self, *_declared: object) -> None:
         """A declaration, with which a short document could become an endless one or read other files."""

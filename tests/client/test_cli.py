@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from client import cli, uploading
+from client import Floyo, cli, uploading
 from tests.client.server import Answer, Asked, Service, problem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,13 +54,13 @@ def test_an_import_goes_in_batches_and_again_adds_nothing(
     remote: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = Log(remote)
-    path = str(table(tmp_path, 1_203))
+    path = str(table(tmp_path, 4_203))
     assert cli.main(["import", "csv", path]) == 0
-    assert log.sizes == [500, 500, 203]
-    assert "1,203 accepted" in capsys.readouterr().out
+    assert log.sizes == [2_000, 2_000, 203]
+    assert "4,203 accepted" in capsys.readouterr().out
     assert cli.main(["import", "csv", path, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert (answer["read"], answer["accepted"], answer["duplicates"]) == (1_203, 0, 1_203)
+    assert (answer["read"], answer["accepted"], answer["duplicates"]) == (4_203, 0, 4_203)
 
 
 def test_rejections_are_listed_with_index_and_reason(
@@ -83,15 +85,29 @@ def test_an_interrupted_import_says_how_to_go_on(
 ) -> None:
     good = Answer(200, {"accepted": 500, "duplicates": 0, "rejected": []})
     remote.answers = [good, problem(403, "forbidden", "The key may not write events.")]
-    assert cli.main(["import", "csv", str(table(tmp_path, 600))]) == 1
+    assert cli.main(["import", "csv", str(table(tmp_path, 2_100))]) == 1
     said = capsys.readouterr().err
-    assert "after 500 events" in said
+    assert "after 2,000 events" in said
     assert "forbidden" in said
 
 
 def test_large_events_make_smaller_batches() -> None:
     events = [{"source": "s", "type": "t", "id": str(n), "data": "x" * 1_000_000} for n in range(10)]
     assert [len(batch) for batch in uploading.batches(events)] == [4, 4, 2]
+
+
+def test_reading_goes_on_while_a_batch_is_sent_and_its_faults_come_in_their_place(remote: Service) -> None:
+    log = Log(remote)
+
+    def read() -> Iterator[dict[str, Any]]:
+        for number in range(5):
+            yield {"source": "s", "type": "t", "id": str(number)}
+        raise OSError("the disk is gone")
+
+    summary = uploading.Summary()
+    with Floyo(remote.url, "floyo_key") as floyo, pytest.raises(OSError, match="the disk is gone"):
+        uploading.upload(floyo, read(), size=2, summary=summary)
+    assert (log.sizes, summary.read) == ([2, 2], 4)
 
 
 def test_a_shell_history_is_masked_before_it_is_sent(remote: Service, tmp_path: Path) -> None:

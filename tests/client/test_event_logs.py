@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from client import cli
-from client.importers import activitywatch, detect, open_source, xes
+from client.importers import activitywatch, detect, drafts, open_source, xes
 from client.importers.drafts import Fault, Unreadable
 
 SECRET = "hunter2" + "xyz"
@@ -45,6 +46,25 @@ def test_a_log_is_read_case_by_case(tmp_path: Path) -> None:
     assert first["data"]["case"] == "7"
     assert len({event["id"] for event in events}) == 4
     assert [event["id"] for event in open_source(path)] == [event["id"] for event in events]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_short_way_writes_what_the_long_one_would(seed: int) -> None:
+    chance = random.Random(seed)
+    texts = ("", "A", "ünïcode \u2028", "tab\tend", f"--password {SECRET}", "x" * 5_000, '"quoted"', "\ue000case ", "7")
+    for _ in range(200):
+        case = {"concept:name": chance.choice(texts)}
+        names = ["concept:name", "org:resource", "lifecycle:transition", "cost", "password", "case"]
+        attributes = {name: chance.choice(texts) for name in names if chance.random() < 0.7}
+        attributes |= {"concept:name": "step", "time:timestamp": "2010-12-30T14:02:00.000+01:00"}
+        event, written = xes._event("log", case, attributes, None)
+        assert written == drafts.content(event)
+        assert drafts.event(**_arguments(event)) == event
+        assert SECRET not in json.dumps([event.get("data"), event.get("subject")])
+
+
+def _arguments(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: event.get(name) for name in ("source", "type", "time", "actor", "subject", "data")}
 
 
 ENTITIES = """<!DOCTYPE log [<!ENTITY a "{}">{}]>""".format(
