@@ -29,6 +29,7 @@ async def lifespan(service: Service) -> AsyncIterator[None]:
     service.attach(context)
     service.verifier = Verifier(LocalIdentity(context), service.settings.public_url)
     flags.attach(service, lambda: flag_overrides.list_overrides(service.database))
+    service.components["passwords"] = context.passwords.describe
     if context.settings.smtp_url is not None:
         service.components["letters"] = partial(post.due, service.database)
     try:

@@ -16,7 +16,7 @@ class Settings(settings.Settings):
     access_seconds: int = Field(default=300, ge=10, le=300)
     refresh_idle_days: int = Field(default=30, ge=1, le=365)
     session_days: int = Field(default=90, ge=1, le=365)
-    password_threads: int = Field(default=2, ge=1, le=32)
+    password_processes: int = Field(default=2, ge=1, le=32)
     password_queue: int = Field(default=64, ge=1, le=10_000)
 
     @property

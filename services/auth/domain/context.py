@@ -41,7 +41,7 @@ class Context:
         """Ends what is under way."""
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=CLOSE_SECONDS)
-        self.passwords.close()
+        await self.passwords.close()
 
 
 async def _tolerated(work: Coroutine[Any, Any, None]) -> None:
@@ -52,14 +52,14 @@ async def _tolerated(work: Coroutine[Any, Any, None]) -> None:
 
 
 def build(settings: Settings, database: Database, limiter: Limiter) -> Context:
-    """Opens nothing yet but threads."""
+    """Opens nothing yet."""
     seal = crypto.KeyRing({SEAL_ID: seal_key(settings.secret_key.get_secret_value())})
     return Context(
         settings=settings,
         database=database,
         seal=seal,
         keys=SigningKeys(database, seal),
-        passwords=Passwords(settings.password_threads, settings.password_queue),
+        passwords=Passwords(settings.password_processes, settings.password_queue),
         limiter=limiter,
     )
 
