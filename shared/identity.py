@@ -1,6 +1,7 @@
 """Who is calling: people and API keys by auth's proofs, siblings by short service tokens."""
 
 import asyncio
+import math
 import time
 from base64 import urlsafe_b64decode
 from collections import OrderedDict
@@ -27,6 +28,9 @@ KEYS_MIN_AGE = 2.0
 POLL_SECONDS = 2.0
 FEED_SILENT_SECONDS = 30.0
 USE_SECONDS = 20.0
+# Keys are looked up again at least so often, and tokens live shorter: older revocations concern nothing that is cached.
+KEY_SECONDS = 3_600.0
+REMEMBERED_SECONDS = KEY_SECONDS + 100
 CLOCK_LEEWAY = 5
 FAR = 1e11
 UNREADABLE = (
@@ -130,21 +134,38 @@ class Verifier:
             await asyncio.sleep(POLL_SECONDS)
 
     async def poll(self) -> None:
-        """Reads the feed once from where it was left."""
-        answer = await self._source.revocations(self._position)
-        for item in answer["items"]:
-            self._apply(item["kind"], item["id"], float(item["at"]), item.get("role"))
-        self._position = int(answer["next"])
+        """Reads the feed from where it was left to its end, which can be several answers away."""
+        while await self._read():
+            pass
+        self._forget()
         self.feed_seen_at = time.monotonic()
         if self._used and self.feed_seen_at - self._told_at > USE_SECONDS:
             used, self._used, self._told_at = self._used, set(), self.feed_seen_at
             await self._source.note_use(used)
 
+    async def _read(self) -> bool:
+        """Whether there was anything."""
+        answer = await self._source.revocations(self._position)
+        for item in answer["items"]:
+            self._apply(item["kind"], item["id"], float(item["at"]), item.get("role"))
+        self._position = int(answer["next"])
+        return bool(answer["items"])
+
     def _apply(self, kind: str, subject: str, at: float, role: Role | None) -> None:
+        """Keeps an entry behind all others, so that the oldest stand first."""
         if role is not None:
+            self._roles.pop(subject, None)
             self._roles[subject] = (at, role)
         else:
+            self._revoked.pop((kind, subject), None)
             self._revoked[(kind, subject)] = at
+
+    def _forget(self) -> None:
+        oldest = time.time() - REMEMBERED_SECONDS
+        while self._revoked and next(iter(self._revoked.values())) < oldest:
+            del self._revoked[next(iter(self._revoked))]
+        while self._roles and next(iter(self._roles.values()))[0] < oldest:
+            del self._roles[next(iter(self._roles))]
 
     def _admitted(self, principal: Principal) -> Principal:
         """The principal with the role that was given since the token was issued."""
@@ -191,7 +212,7 @@ class Verifier:
             kind="api_key",
             organization_id=UUID(found["organization_id"]),
             permissions=granted(frozenset(found["scopes"])),
-            expires_at=found["expires_at"] or time.time() + 3_600,
+            expires_at=min(found["expires_at"] or math.inf, asked_at + KEY_SECONDS),
             issued_at=asked_at - TRANSACTION_SECONDS,
             key_id=UUID(found["id"]),
         )

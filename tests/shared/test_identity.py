@@ -12,6 +12,7 @@ from shared.servicetokens import ServiceTokens
 
 ISSUER = "https://floyo.example"
 ORGANIZATION, USER, SESSION = uuid4(), uuid4(), uuid4()
+BATCH = 10
 KEY = crypto.private_key(crypto.encode64(b"k" * 32))
 
 
@@ -36,7 +37,8 @@ class Source:
         self.used.append(keys)
 
     async def revocations(self, after: int) -> dict[str, Any]:
-        return {"items": self.revoked[max(after, 0) :], "next": len(self.revoked)}
+        items = self.revoked[max(after, 0) :][:BATCH]
+        return {"items": items, "next": max(after, 0) + len(items)}
 
 
 def access_token(**changes: Any) -> str:
@@ -133,6 +135,50 @@ async def test_api_key_is_looked_up_once(verifier: identity.Verifier, source: So
     assert source.used == [{principal.key_id}]
     assert principal.may("events:write")
     assert not principal.may("events:read")
+
+
+async def test_one_poll_reads_the_feed_to_its_end(verifier: identity.Verifier, source: Source) -> None:
+    """Or a process that starts after a busy hour would admit for minutes what was revoked in it."""
+    token = access_token()
+    source.revoked += [{"kind": "session", "id": str(uuid4()), "at": time.time()} for _ in range(3 * BATCH)]
+    source.revoked.append({"kind": "session", "id": str(SESSION), "at": time.time()})
+    await verifier.poll()
+    with pytest.raises(errors.Unauthorized):
+        await verifier.verify(token)
+
+
+async def test_what_no_proof_is_old_enough_for_is_forgotten(
+    verifier: identity.Verifier, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or every logout would stay in the memory of every process."""
+    now = time.time()
+    source.revoked += [{"kind": "session", "id": str(uuid4()), "at": now} for _ in range(25)]
+    source.revoked.append({"kind": "role", "id": "o:u", "at": now, "role": "viewer"})
+    again = source.revoked[0]["id"]
+    await verifier.poll()
+    assert (len(verifier._revoked), len(verifier._roles)) == (25, 1)
+    later = now + identity.REMEMBERED_SECONDS + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    source.revoked.append({"kind": "session", "id": again, "at": later})
+    await verifier.poll()
+    assert (verifier._revoked, verifier._roles) == ({("session", again): later}, {})
+
+
+async def test_a_key_is_looked_up_again_within_the_hour_however_long_it_lives(
+    verifier: identity.Verifier, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or one that was deleted would be good again in a process that has forgotten its revocation."""
+    key, now = identity.KEY_PREFIX + crypto.random_token(), time.time()
+    found = {"id": str(uuid4()), "organization_id": str(ORGANIZATION), "scopes": ["*"], "expires_at": now + 1e8}
+    source.keys[crypto.digest(key).hex()] = found
+    await verifier.verify(key)
+    source.keys.clear()
+    source.revoked.append({"kind": "api_key", "id": found["id"], "at": now})
+    for passed in (1.0, identity.REMEMBERED_SECONDS + 1):
+        monkeypatch.setattr(time, "time", lambda passed=passed: now + passed)
+        await verifier.poll()
+        with pytest.raises(errors.Unauthorized):
+            await verifier.verify(key)
 
 
 async def test_unknown_keys_are_not_admitted_while_the_feed_is_silent(verifier: identity.Verifier) -> None:

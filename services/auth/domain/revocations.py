@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.storage import revocations as rows
 from shared.database import Database
+from shared.identity import REMEMBERED_SECONDS
 
 BATCH = 1_000
-# No proof verified before this is remembered: tokens live 300 s, keys are looked up again every hour.
-REMEMBERED = timedelta(seconds=3_700)
+# No proof verified before this is remembered.
+REMEMBERED = timedelta(seconds=REMEMBERED_SECONDS)
 
 
 async def revoke(session: AsyncSession, kind: str, *subjects: UUID | str) -> None:
