@@ -1,16 +1,20 @@
 """What siblings learn from auth: keys, API keys, revocations, flags."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from services.auth.domain import signingkeys
+from services.auth.domain.identity import LocalIdentity
 from services.auth.settings import Settings
-from shared import crypto
+from shared import crypto, errors, metrics
 from shared.flags import REGISTRATION, Flag, Flags, Override, bucket
-from tests.auth.processes import Mailbox, Person, Process, running
+from shared.identity import Verifier
+from tests.auth.processes import PUBLIC_URL, Mailbox, Person, Process, running
 
 Join = Callable[[], Awaitable[Person]]
 
@@ -59,6 +63,20 @@ async def test_api_key_is_found_by_digest_until_it_is_deleted(join: Join, servic
     await service_auth.service.verifier.poll()
     await person.refused("GET", "/organizations", 401, **with_key)
     assert (await person.ok("GET", "/api-keys"))["items"] == []
+
+
+async def test_api_key_ends_at_its_time_in_processes_that_know_it(join: Join, service_auth: Process) -> None:
+    person = await join()
+    end = datetime.now(UTC) + timedelta(seconds=1.5)
+    body = {"name": "short", "scopes": ["*"], "expires_at": end.isoformat()}
+    made = await person.ok("POST", "/api-keys", 201, json=body)
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    await person.ok("GET", "/organizations", headers=headers)
+    await asyncio.sleep((end - datetime.now(UTC)).total_seconds() + 0.01)
+    await person.refused("GET", "/organizations", 401, headers=headers)
+    fresh = Verifier(LocalIdentity(service_auth.context), PUBLIC_URL)
+    with pytest.raises(errors.Unauthorized):
+        await fresh.verify(made["key"])
 
 
 async def test_last_use_of_a_key_is_shown(join: Join, service_auth: Process) -> None:
@@ -181,11 +199,15 @@ async def test_flags_speak_openfeature() -> None:
     async def fetch() -> list[dict[str, Any]]:
         return [item]
 
-    flags = Flags(fetch)
+    def counted() -> list[float]:
+        return [metrics.FLAGS.labels("registration", decision)._value.get() for decision in ("true", "false")]
+
+    flags, before = Flags(fetch), counted()
     provider = FloyoProvider(flags)
     assert provider.resolve_boolean_details("registration", False, EvaluationContext()).value is True
     await flags.load()
     assert provider.resolve_boolean_details("registration", False, EvaluationContext()).value is False
     assert flags.enabled(REGISTRATION) is False
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 2]
     with pytest.raises(FlagNotFoundError):
         provider.resolve_boolean_details("unknown", False)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import sqlalchemy as sa
+
 from tests.auth.processes import Person, Process
 
 Join = Callable[[], Awaitable[Person]]
@@ -28,6 +30,18 @@ async def test_invitation_can_be_withdrawn(join: Join, service_auth: Process) ->
     slug = await guest.refused("POST", "/organizations/invitations/accept", 400, json={"token": token})
     assert slug == "invalid-token"
     assert (await owner.ok("GET", path))["items"] == []
+
+
+async def test_invitation_expires(join: Join, service_auth: Process) -> None:
+    owner, guest = await join(), await join()
+    path = f"/organizations/{owner.organization_id}/invitations"
+    made = await owner.ok("POST", path, 201, json={"email": guest.email})
+    await service_auth.deliver()
+    token = service_auth.mailbox.tokens(guest.email)[-1]
+    async with service_auth.service.database.system() as session:
+        await session.execute(sa.text("UPDATE invitation SET expires_at = now() WHERE id = :id"), {"id": made["id"]})
+    slug = await guest.refused("POST", "/organizations/invitations/accept", 400, json={"token": token})
+    assert slug == "invalid-token"
 
 
 async def test_new_role_holds_for_tokens_that_were_issued_before(

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from services.auth.domain import sessions
 from services.auth.settings import Settings
@@ -84,6 +85,59 @@ async def test_sessions_are_listed_and_ended_one_by_one(join: Join, service_auth
     await elsewhere.refused("GET", "/users/me", 401)
     await person.ok("GET", "/users/me")
     assert await person.refused("DELETE", f"/auth/sessions/{listed[0]['id']}", 404) == "not-found"
+
+
+async def _execute(process: Process, statement: str, **values: Any) -> list[Any]:
+    async with process.service.database.system() as session:
+        result: Any = await session.execute(sa.text(statement), values)
+        return list(result.all()) if result.returns_rows else []
+
+
+async def test_a_session_ends_however_much_it_is_used(join: Join, service_auth: Process) -> None:
+    """Neither refreshing nor switching moves its end."""
+    person = await join()
+    mine = {"user": await person.user_id()}
+    end = datetime.now(UTC) + timedelta(hours=1)
+    await _execute(service_auth, "UPDATE session SET expires_at = :end WHERE user_id = :user", end=end, **mine)
+    status, second = await _refresh(person, person.pair["refresh_token"])
+    assert status == 200
+    made = await person.ok("POST", "/organizations", 201, json={"name": "Second"})
+    await person.switch(made["id"])
+    ends = await _execute(
+        service_auth,
+        "SELECT session.expires_at, max(refresh_token.expires_at) FROM session JOIN refresh_token"
+        " ON session_id = session.id WHERE user_id = :user AND used_at IS NULL GROUP BY session.id",
+        **mine,
+    )
+    assert [tuple(row) for row in ends] == [(end, end)] * 2
+    await _execute(service_auth, "UPDATE session SET expires_at = now() WHERE user_id = :user", **mine)
+    for token in (second["refresh_token"], person.pair["refresh_token"]):
+        status, problem = await _refresh(person, token)
+        assert (status, problem["type"]) == (401, "urn:floyo:problem:invalid-token")
+    assert (await person.ok("GET", "/auth/sessions"))["items"] == []
+
+
+async def test_an_unused_refresh_token_expires(join: Join, service_auth: Process) -> None:
+    person = await join()
+    idle = "UPDATE refresh_token SET expires_at = now() FROM session WHERE session_id = session.id AND user_id = :user"
+    await _execute(service_auth, idle, user=await person.user_id())
+    status, problem = await _refresh(person, person.pair["refresh_token"])
+    assert (status, problem["type"]) == (401, "urn:floyo:problem:invalid-token")
+
+
+async def test_what_ended_long_ago_is_forgotten_however_much_it_is(join: Join, service_auth: Process) -> None:
+    person = await join()
+    fill = (
+        "INSERT INTO session"
+        " (id, user_id, active_organization_id, user_agent, address, created_at, seen_at, expires_at, ended_at)"
+        " SELECT gen_random_uuid(), :user, :organization, '', '', now(), now(), now(), now() - interval '31 days'"
+        " FROM generate_series(1, 2500)"
+    )
+    mine = {"user": await person.user_id()}
+    await _execute(service_auth, fill, organization=person.organization_id, **mine)
+    await sessions.purge(service_auth.context)
+    ((left,),) = await _execute(service_auth, "SELECT count(*) FROM session WHERE user_id = :user", **mine)
+    assert left == 1
 
 
 async def test_switch_needs_a_membership(join: Join) -> None:

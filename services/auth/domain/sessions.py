@@ -185,9 +185,14 @@ async def list_open(context: Context, user_id: UUID) -> list[Any]:
 
 
 async def purge(context: Context) -> None:
-    """Forgets sessions that ended long ago."""
+    """Forgets sessions that ended long ago, some in each transaction, until none is left."""
+    while await _purge_some(context):
+        pass
+
+
+async def _purge_some(context: Context) -> int:
     async with context.database.system() as session:
-        await rows.purge(session, clock.now() - KEEP_ENDED)
+        return await rows.purge(session, clock.now() - KEEP_ENDED)
 
 
 async def _insert_refresh(
