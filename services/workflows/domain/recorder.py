@@ -8,8 +8,8 @@ from uuid import UUID
 
 from services.workflows.storage import approvals, asides, leases, records, runs
 from services.workflows.storage.records import Record, Written
-from shared import database, errors, log
-from shared.database import Database
+from shared import errors, log
+from shared.database import Database, raw
 from shared.testing.faults import failpoint
 
 MOST = 200
@@ -28,9 +28,9 @@ class Unstorable(Exception):
 class Recorder:
     """Writes records together and tells each writer whether its token held."""
 
-    def __init__(self, own: Database, told: Told, shares: Callable[[UUID | None], bool] = lambda _: True) -> None:
+    def __init__(self, database: Database, told: Told, shares: Callable[[UUID | None], bool] = lambda _: True) -> None:
         """`shares` tells whether an organisation's records may be committed together with others."""
-        self._database = own
+        self._database = database
         self._told = told
         self._shares = shares
         self._pending: list[_Entry] = []
@@ -92,7 +92,7 @@ class Recorder:
                 failpoint("result-before-commit")
                 return await records.write(connection, batch, leases.LEASE_SECONDS)
         async with self._database.system() as session:
-            written = await records.write(await database.raw(session), batch, leases.LEASE_SECONDS)
+            written = await records.write(await raw(session), batch, leases.LEASE_SECONDS)
             for organization_id, failed in _failed(batch, written.held).items():
                 await runs.close(session, organization_id, failed)
             failpoint("result-before-commit")
