@@ -146,8 +146,10 @@ async def test_many_matches_start_each_run_once(stage: Stage, limits: dict[str, 
     trigger = {"type": "event", "match": {"source": "shop"}}
     await stage.workflow(transform("a"), trigger=trigger, **limits)
     ((trigger_id,),) = await stage.execute("SELECT id FROM trigger")
-    events = [{"id": f"event-{number % 40}", "source": "shop", "type": "sold", "data": number % 40, "extensions": None}
-              for number in range(60)]  # fmt: skip
+    common = {"source": "shop", "type": "sold", "extensions": None}
+    events: list[dict[str, Any]] = [
+        {**common, "id": f"event-{number % 40}", "data": number % 40} for number in range(60)
+    ]
     events[7] = {**events[7], "extensions": {"floyorun": str(stage.organization_id), "floyodepth": 1_000}}
     async with stage.service.database.system() as session:
         assert (
