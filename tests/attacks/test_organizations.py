@@ -1,16 +1,13 @@
-"""Attacks inside and between organisations, rows 25 to 30; rows 23 and 24 stand in `test_policy.py`."""
+"""Attacks inside and between organisations, rows 25 to 30; others stand in `test_policy.py` and `test_tenancy.py`."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
-from tests.attacks.actors import Actor, dsn
-from tests.attacks.applications import SERVICES
-from tests.fixtures.stack import Stack
+from tests.attacks.actors import Actor
 
 Join = Callable[[], Actor]
 
@@ -87,42 +84,3 @@ def test_b30_owners_remove_each_other_at_once(actor: Join) -> None:
         with ThreadPoolExecutor(2) as pool:
             answers = list(pool.map(_remove, (first, second), (second, first)))
         assert sorted(answers) == [204, 409]
-
-
-TENANT_TABLES = """
-    SELECT c.relname, c.relrowsecurity, pg_get_userbyid(c.relowner) AS owner, c.relispartition,
-           has_table_privilege($1, c.oid, 'SELECT') AS readable
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'organization_id' AND NOT a.attisdropped
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1
-"""
-
-
-@pytest.mark.parametrize("service", SERVICES)
-async def test_b28_nothing_is_seen_without_a_tenant(stack: Stack, victim: Actor, service: str) -> None:
-    """Row-level security on every tenant table: nothing on a fresh connection, nothing on a reused one."""
-    role = f"{service}_api"
-    watcher = await asyncpg.connect(dsn(stack, service))
-    tables = await watcher.fetch(TENANT_TABLES, role)
-    await watcher.close()
-    assert tables
-    connection = await asyncpg.connect(dsn(stack, service, "api"))
-    try:
-        for table in tables:
-            if table["relispartition"]:
-                assert not table["readable"], table["relname"]
-                continue
-            assert table["relrowsecurity"], table["relname"]
-            assert table["owner"] != role, table["relname"]
-            if table["readable"]:
-                await _examine(connection, table["relname"], victim.claims["org"])
-    finally:
-        await connection.close()
-
-
-async def _examine(connection: "asyncpg.Connection[asyncpg.Record]", table: str, organization: str) -> None:
-    foreign = f'SELECT count(*) FROM "{table}" WHERE organization_id <> $1'
-    assert await connection.fetchval(f'SELECT count(*) FROM "{table}"') == 0, table
-    async with connection.transaction():
-        await connection.execute("SELECT set_config('floyo.organization', $1, true)", organization)
-        assert await connection.fetchval(foreign, organization) == 0, table
-    assert await connection.fetchval(f'SELECT count(*) FROM "{table}"') == 0, f"{table} on a reused connection"

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from infra.local import sample
 from shared.policy import ROLES, SCOPES
 from tests.attacks import policy
-from tests.attacks.actors import Actor
+from tests.attacks.actors import Actor, eventually
 from tests.attacks.applications import Operation, operations
 from tests.fixtures.stack import Stack
 
@@ -94,27 +96,51 @@ def test_b24_key_reaches_only_its_scope(callers: dict[str, Actor], scope: str) -
 def objects(victim: Actor) -> dict[str, str]:
     """One object of the victim for every name that stands in a path."""
     organization = victim.claims["org"]
-    workflow = victim.ok("POST", "/workflows", 201, json=WORKFLOW)["id"]
-    event = victim.ok("POST", "/events", 201, json={"source": "attack", "type": "seen"})["id"]
     guest = {"email": f"{uuid4().hex}@example.com", "role": "viewer"}
-    found = {
+    return {
         "organization_id": organization,
         "user_id": victim.claims["sub"],
         "session_id": victim.claims["sid"],
         "key_id": victim.ok("POST", "/api-keys", 201, json={"name": "k", "scopes": ["*"]})["id"],
         "invitation_id": victim.ok("POST", f"/organizations/{organization}/invitations", 201, json=guest)["id"],
-        "workflow_id": workflow,
-        "run_id": victim.ok("POST", f"/workflows/{workflow}/runs", 202, json={})["id"],
-        "event_id": event,
-        "action": "request",
+        **_mined(victim),
+        **_run(victim),
+        **_integrated(victim),
     }
-    integration = victim.call("POST", "/integrations", json=INTEGRATION)
-    if integration.status_code == 201:
-        found["integration_id"] = integration.json()["id"]
-    webhook = victim.call("POST", "/webhooks", json={"url": "https://example.com/hook", "types": ["*"]})
-    if webhook.status_code == 201:
-        found["webhook_id"] = webhook.json()["id"]
-    return found
+
+
+def _mined(victim: Actor) -> dict[str, str]:
+    """An event, the job that mined it with others, a pattern and a suggestion."""
+    events = list(sample.generate(until=datetime.now(UTC)))
+    assert victim.ok("POST", "/events/batch", json=events)["rejected"] == []
+    job = victim.ok("POST", "/patterns/mine", 202)["job_id"]
+    eventually(lambda: victim.ok("GET", f"/events/jobs/{job}")["status"] == "succeeded", seconds=60)
+    kinds = {"event_id": "events", "pattern_id": "patterns", "suggestion_id": "suggestions"}
+    return {"job_id": job, **{name: victim.ok("GET", f"/{kind}")["items"][0]["id"] for name, kind in kinds.items()}}
+
+
+def _run(victim: Actor) -> dict[str, str]:
+    """A workflow, a run of it, and the approval that the run waits for."""
+    ask = [{"id": "ask", "type": "approval", "with": {"approvers": [victim.claims["sub"]]}}]
+    workflow = victim.ok("POST", "/workflows", 201, json={**WORKFLOW, "steps": ask})["id"]
+    run = victim.ok("POST", f"/workflows/{workflow}/runs", 202, json={})["id"]
+    waiting = eventually(lambda: victim.ok("GET", "/approvals?status=open")["items"])
+    return {"workflow_id": workflow, "run_id": run, "approval_id": waiting[0]["id"]}
+
+
+def _integrated(victim: Actor) -> dict[str, str]:
+    """An integration, a hook of it, a webhook and one of its deliveries."""
+    integration = victim.ok("POST", "/integrations", 201, json=INTEGRATION)["id"]
+    webhook = victim.ok("POST", "/webhooks", 201, json={"url": "https://example.com/hook", "types": ["floyo.test"]})[
+        "id"
+    ]
+    return {
+        "integration_id": integration,
+        "action": "request",
+        "hook_id": victim.ok("POST", f"/integrations/{integration}/hooks", 201, json={"scheme": "github"})["id"],
+        "webhook_id": webhook,
+        "delivery_id": victim.ok("POST", f"/webhooks/{webhook}/test", 202)["delivery_id"],
+    }
 
 
 WORKFLOW: dict[str, Any] = {
@@ -122,7 +148,7 @@ WORKFLOW: dict[str, Any] = {
     "trigger": {"type": "manual"},
     "steps": [{"id": "one", "type": "transform", "with": {"output": 1}}],
 }
-INTEGRATION: dict[str, Any] = {"connector": "http", "name": "http", "settings": {}, "secrets": {}}
+INTEGRATION: dict[str, Any] = {"connector": "http", "name": "http", "settings": {"base_url": "https://example.com"}}
 # Bodies that a route must find good before it looks for the object.
 BODIES: dict[str, Any] = {
     "PATCH /api/v1/organizations/{organization_id}": {"name": "taken over"},
@@ -156,6 +182,7 @@ def stranger(wired: Stack) -> Actor:
 @pytest.mark.parametrize("operation", addressed, ids=lambda operation: operation.name)
 def test_b23_foreign_object(operation: Operation, objects: dict[str, str], stranger: Actor) -> None:
     """Foreign objects answer 404, exactly like missing ones, to somebody who may do everything at home."""
+    assert set(operation.parameters) <= set(objects), "the victim has no such object, so that this would prove nothing"
     name = f"{operation.method} {operation.path}"
     options: dict[str, Any] = {"params": QUERIES.get(name)}
     if operation.method in {"POST", "PUT", "PATCH"}:
@@ -171,3 +198,17 @@ def test_b23_foreign_object(operation: Operation, objects: dict[str, str], stran
         content = {key: value for key, value in answer.json().items() if key != "trace_id"}
         answers.append(json.dumps(content, sort_keys=True).replace(path, ""))
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [operation for operation in addressed if operation.method == "GET"],
+    ids=lambda operation: operation.name,
+)
+def test_b23_whose_object_it_is_finds_it(operation: Operation, objects: dict[str, str], victim: Actor) -> None:
+    """Or the objects of the test above would be as missing as the missing ones."""
+    path = operation.path.removeprefix("/api/v1")
+    for parameter in operation.parameters:
+        path = path.replace(f"{{{parameter}}}", objects[parameter])
+    answer = victim.call("GET", path, params=QUERIES.get(f"GET {operation.path}"))
+    assert answer.status_code == 200, answer.text

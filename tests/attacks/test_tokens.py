@@ -12,7 +12,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.attacks import policy
 from tests.attacks.actors import READABLE, Actor, eventually, execute
+from tests.attacks.applications import Operation, operations
 from tests.fixtures.stack import Stack
 
 every_service = pytest.mark.parametrize("path", READABLE.values(), ids=READABLE.keys())
@@ -152,6 +154,49 @@ async def _signing_key(stack: Stack) -> tuple[Any, str]:
     ring = crypto.KeyRing({SEAL_ID: seal_key((stack.home / "secrets" / "secret_key").read_text())})
     seed = ring.open(row["key_id"], row["sealed"], {"signing_key": row["kid"]})
     return crypto.private_key(str(seed)), row["kid"]
+
+
+guarded = [operation for operation in operations() if "anonymous" not in policy.read().get(operation.name, [])]
+
+
+@pytest.fixture(scope="session")
+async def bad_tokens(stack: Stack, victim: Actor, header: dict[str, Any], public_key: dict[str, str]) -> dict[str, str]:
+    """One token for each of rows 1 to 9; whatever can be signed is signed by the key of the stack itself."""
+    key, kid = await _signing_key(stack)
+    claims, good = victim.claims, victim.pair["access_token"]
+    head, body, signature = good.split(".")
+    own = {**header, "kid": kid}
+    return {
+        "b1": _forge({**header, "alg": "none"}, claims),
+        "b2": _forge({**header, "alg": "HS256"}, claims, public_key["x"].encode(), "HS256"),
+        "b3": _forge({**header, "kid": "../../../dev/null"}, claims, Ed25519PrivateKey.generate()),
+        "b4": _forge({**header, "kid": "mine", "jku": "http://127.0.0.1:1/"}, claims, Ed25519PrivateKey.generate()),
+        "b5": _forge({**own, "crit": ["x"], "x": 1}, claims, key),
+        "b6_audience": _forge(own, {**claims, "aud": "auth"}, key),
+        "b6_issuer": _forge(own, {**claims, "iss": "https://evil.example"}, key),
+        "b7": _forge({**own, "typ": "svc+jwt"}, claims, key),
+        "b7_refresh": victim.pair["refresh_token"],
+        "b8_past": _forge(own, {**claims, "exp": 1}, key),
+        "b8_future": _forge(own, {**claims, "nbf": 9_999_999_999}, key),
+        "b9_flipped": f"{head}.{body}.{signature[:-2]}" + ("AA" if signature[-2:] != "AA" else "BA"),
+        "b9_segments": f"{head}.{body}",
+        "b28": _forge(own, {name: value for name, value in claims.items() if name != "org"}, key),
+        "unknown_key": "floyo_" + "A" * 43,
+    }
+
+
+@pytest.mark.parametrize("operation", guarded, ids=lambda operation: operation.name)
+def test_b1_to_b9_no_route_takes_a_bad_token(victim: Actor, bad_tokens: dict[str, str], operation: Operation) -> None:
+    """Also the routes that read their callers by themselves, for speed."""
+    path = operation.path.removeprefix("/api/v1")
+    for name in operation.parameters:
+        path = path.replace(f"{{{name}}}", "0190a0a0-0000-7000-8000-000000000001")
+    body: dict[str, Any] = {"json": {}} if operation.method in {"POST", "PUT", "PATCH"} else {}
+    found = {
+        row: Actor(victim.stack, token=token).refused(operation.method, path, 401, **body)
+        for row, token in bad_tokens.items()
+    }
+    assert set(found.values()) == {"invalid-token"}, found
 
 
 @every_service

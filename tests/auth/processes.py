@@ -66,6 +66,11 @@ class Process:
         while await post.send_due(self.context, self.postman):
             pass
 
+    async def settled(self) -> None:
+        """Waits for what is done beside answers."""
+        while self.context.tasks:
+            await next(iter(self.context.tasks))
+
     async def internal_keys(self) -> Any:
         """The key set as siblings see it."""
         return (await self.as_sibling("events", "GET", "/internal/jwks")).json()

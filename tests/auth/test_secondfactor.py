@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pyotp
 
 from services.auth.domain import secondfactor
-from tests.auth.processes import PASSWORD, Person
+from tests.auth.processes import PASSWORD, Person, Process
 
 Join = Callable[[], Awaitable[Person]]
 
@@ -39,6 +39,26 @@ async def test_recovery_codes_work_once_each(join: Join) -> None:
     assert (await person.ok("GET", "/users/me/recovery-codes"))["remaining"] == 9
     renewed = await person.ok("POST", "/users/me/recovery-codes", json={"current_password": PASSWORD})
     assert not set(renewed["recovery_codes"]) & set(codes)
+    log = (await person.ok("GET", "/audit-log", params={"action": "recovery_code.used"}))["items"]
+    assert [(entry["actor"], entry["details"]) for entry in log] == [(f"user:{await person.user_id()}", {})]
+
+
+async def test_wrong_codes_shut_an_account_like_wrong_passwords(join: Join, service_auth: Process) -> None:
+    """Whoever has the password cannot go through a million codes; the owner's session still can end what goes on."""
+    person = await join()
+    secret, codes = await _enable(person)
+    stranger = Person(service_auth, person.email)
+    body = {"email": person.email, "password": PASSWORD}
+    for number in range(10):
+        assert await stranger.refused("POST", "/auth/login", 401, json={**body, "totp": f"{number:06}"})
+    right = {**body, "totp": pyotp.TOTP(secret).now()}
+    assert await stranger.refused("POST", "/auth/login", 429, json=right) == "too-many-requests"
+    assert await stranger.refused("POST", "/auth/login", 429, json={**body, "totp": codes[0]}) == "too-many-requests"
+    await person.ok("POST", "/auth/login", json=right)
+    await service_auth.settled()
+    log = (await person.ok("GET", "/audit-log", params={"limit": 200}))["items"]
+    acts = [entry["action"] for entry in log]
+    assert (acts.count("login.failed"), acts.count("login.locked")) == (10, 1)
 
 
 async def test_second_factor_is_switched_off_by_password(join: Join) -> None:

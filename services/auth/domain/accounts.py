@@ -111,6 +111,7 @@ async def forgot_password(context: Context, email: Address) -> None:
             if may_write and account is not None and account.disabled_at is None:
                 token = await links.make(session, "reset", account.id, Address(account.email, account.email_key))
                 await letters.send(context, session, "reset", account.email, path=f"/reset-password#token={token}")
+                await audit.note(session, account.id, "password.reset_requested")
 
 
 async def reset_password(context: Context, token: str, password: str) -> None:

@@ -1,6 +1,7 @@
 """E-mail addresses: read strictly, compared without regard to case."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import email_validator
 
@@ -17,6 +18,7 @@ class Address:
     key: str
 
 
+@lru_cache(maxsize=1_024)  # a request reads its address twice: when it is checked, and when it is used
 def parse(text: str) -> Address:
     """Raises ValueError with a sentence."""
     if len(text) > MAX_LENGTH:

@@ -11,7 +11,7 @@ import orjson
 from shared import errors, log
 
 SCRIPT = str(Path(__file__).with_name("hashing_process.py"))
-# Huge pages, where the kernel has any, save argon2id a tenth of its time. Of our own variables they get none.
+# Huge pages, where the kernel has any, save argon2id up to a tenth of its time. Of our own variables they get none.
 ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 ENVIRONMENT |= {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
 ANSWER_SECONDS = 10.0

@@ -39,9 +39,7 @@ async def login(context: Context, email: emails.Address, proof: Proof, device: s
     async with context.database.system() as session:
         pair = await _start(context, session, signing, account, code=proof.totp, device=device)
     if pair is None:
-        context.beside(_note_failure(context, account.id))
-        await count_failure(context, email.key, _session_key(proof.known, account))
-        raise wrong()
+        raise await _refusal(context, email.key, account, _session_key(proof.known, account))
     return pair
 
 
@@ -78,27 +76,27 @@ async def prove(context: Context, key: str, account: Any, proof: Proof) -> Any:
     stored = account.password_hash if account is not None and account.disabled_at is None else None
     if await context.passwords.verify(stored, passwords.normalise(proof.password)):
         return account
+    raise await _refusal(context, key, account, session_key)
+
+
+async def _refusal(context: Context, key: str, account: Any, session_key: str | None) -> errors.Unauthorized:
+    """Counts one wrong password or code: the one answer to all of them; raises TooManyRequests after too many.
+
+    The owner finds in the log what was tried, and when strangers were shut out; nobody waits for that.
+    """
     if account is not None:
-        context.beside(_note_failure(context, account.id))
-    await count_failure(context, key, session_key)
-    raise wrong()
-
-
-async def _note_failure(context: Context, user_id: UUID) -> None:
-    async with context.database.system() as session:
-        await audit.note(session, user_id, "login.failed")
-
-
-async def count_failure(context: Context, key: str, session_key: str | None = None) -> None:
-    """Counts one wrong password or code; raises TooManyRequests when too many were wrong lately."""
+        context.beside(_note(context, account.id, "login.failed"))
     if session_key is not None:
         await context.limiter.take(BAD_PASSWORDS, session_key)
-    await context.limiter.take(BAD_PASSWORDS, f"account:{key}")
-
-
-def wrong() -> errors.Unauthorized:
-    """The one answer to whatever is wrong with address, password or code."""
+    standing = await context.limiter.take(BAD_PASSWORDS, f"account:{key}")
+    if account is not None and standing.remaining == 0:
+        context.beside(_note(context, account.id, "login.locked"))
     return errors.Unauthorized("invalid-credentials", "The address, the password or the code is wrong.")
+
+
+async def _note(context: Context, user_id: UUID, action: str) -> None:
+    async with context.database.system() as session:
+        await audit.note(session, user_id, action)
 
 
 def _session_key(known: Principal | None, account: Any) -> str | None:

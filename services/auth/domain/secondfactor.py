@@ -35,7 +35,10 @@ async def check(context: Context, session: AsyncSession, account: Any, code: str
     if step is not None:
         await accounts.update(session, account.id, totp_step=step)
         return True
-    return await onetime.take_recovery_code(session, account.id, _digest(account.id, code))
+    if not await onetime.take_recovery_code(session, account.id, _digest(account.id, code)):
+        return False
+    await audit.note(session, account.id, "recovery_code.used")
+    return True
 
 
 def match(secret: str | None, code: str, last_step: int | None) -> int | None:

@@ -64,6 +64,7 @@ async def ask_change_of_address(context: Context, person: Person, email: Address
         token = await links.make(session, "change", account.id, email, session_id=person.session_id)
         await letters.send(context, session, "change", email.text, path=f"/verify-email#token={token}")
         await letters.send(context, session, "changed", account.email, path="/login", what="the address, once verified")
+        await audit.note(session, account.id, "email.change_requested")
 
 
 async def set_active(context: Context, admin: Principal, user_id: UUID, *, active: bool) -> None:
@@ -91,6 +92,7 @@ async def delete(context: Context, person: Person) -> None:
         found = await organization_rows.list_all_of_user(session, person.user_id)
         ended = [row.id for row in found if await _leave(session, person, row.id)]
         left = [row.id for row in found if row.id not in ended]
+        await audit.record(session, audit.PLATFORM, person.principal.subject, "account.deleted", str(person.user_id))
         await rows.delete(session, person.user_id)
         await erasure.forget(session, person.user_id, account.email_key)
         message = messages.UserDeleted(user_id=person.user_id, organization_ids=left)
