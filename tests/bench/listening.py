@@ -24,14 +24,22 @@ class Crowd:
     lost: int = 0
 
     async def open(self, count: int, at_once: int = 50) -> None:
-        """Returns when every socket has been greeted to the end."""
+        """Returns when every socket has been greeted to the end; those that are turned away try again for a minute."""
         loop = asyncio.get_running_loop()
+        until = loop.time() + 60
         while len(self.links) < count:
             ears = [Ear(self) for _ in range(min(at_once, count - len(self.links)))]
             for ear in ears:
                 await loop.create_connection(lambda ear=ear: ear, "127.0.0.1", self.port)  # type: ignore[misc]
-            await asyncio.wait_for(asyncio.gather(*(ear.ready for ear in ears)), 30)
-            self.links += ears
+            waiting = asyncio.gather(*(ear.ready for ear in ears), return_exceptions=True)
+            answers = await asyncio.wait_for(waiting, 30)
+            self.links += [ear for ear, answer in zip(ears, answers, strict=True) if answer is None]
+            refused = [answer for answer in answers if isinstance(answer, BaseException)]
+            if refused:
+                if loop.time() > until:
+                    raise refused[0]
+                await asyncio.sleep(0.5)
+        self.lost = 0
 
     async def hear(self, frames: int, seconds: float) -> float:
         """Waits until so many frames have come in all since `clear`; seconds since then, or infinity."""
@@ -60,6 +68,7 @@ class Ear(asyncio.Protocol):
     def __init__(self, crowd: Crowd) -> None:
         self._crowd = crowd
         self._greetings = iter(crowd.greetings)
+        self._upgraded: bool | None = None
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
@@ -72,6 +81,11 @@ class Ear(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Counts, once it has been greeted."""
+        if self._upgraded is None:
+            self._upgraded = data.startswith(b"HTTP/1.1 101 ")
+            if not self._upgraded:
+                self.ready.set_exception(ConnectionError(data[:60].decode("latin-1")))
+                self.transport.close()
         if not self.ready.done():
             greeting = next(self._greetings, None)
             if greeting is None:
