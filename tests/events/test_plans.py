@@ -1,0 +1,42 @@
+"""How PostgreSQL reads the log for those who follow it: a stretch by the index of positions, never all of it."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.events.storage import log, stats
+from services.events.storage.log import Position, Span
+from shared import ids
+from tests.events.processes import Process
+
+AFTER, UPTO = Position(1, 1, 1), Position(1, 9, 9)
+READERS = {
+    "reach": lambda session: log.reach(session, AFTER, 500),
+    "candidates": lambda session: log.candidates(session, AFTER, UPTO),
+    "between": lambda session: log.between(session, [ids.new()], Span(AFTER, UPTO), 500),
+    "count": lambda session: stats.count(session, AFTER, UPTO),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+async def test_a_stretch_is_read_by_positions(
+    service_events: Process, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async with service_events.service.database.system() as session:
+        plans: list[str] = []
+        execute = AsyncSession.execute
+
+        async def explained(self: Any, statement: Any, *given: Any, **more: Any) -> Any:
+            if "FROM event" in str(statement):
+                rows = await execute(self, sa.text(f"EXPLAIN {statement}"), *given, **more)
+                plans.append("\n".join(row[0] for row in rows))
+            return await execute(self, statement, *given, **more)
+
+        monkeypatch.setattr(AsyncSession, "execute", explained)
+        await READERS[name](session)
+    (plan,) = plans
+    assert "epoch_xid_sequence_idx" in plan
+    assert "time_id_idx" not in plan
+    assert "Seq Scan on event_" not in plan
