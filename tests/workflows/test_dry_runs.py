@@ -1,9 +1,11 @@
 """Dry runs: the platform, not the step, sees to it that nothing leaves."""
 
 import dataclasses
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 
 from services.workflows.domain import calls, runs
@@ -25,6 +27,11 @@ class Recording:
     async def call(self, service: str, _method: str, path: str, *, json: Any = None, **_options: Any) -> Any:
         self.asked.append((f"{service}{path}", json))
         return {"output": {}, "status": 200, "headers": {}, "body": None, "rejected": []}
+
+    async def lines(self, service: str, _path: str, *, json: Any, **_options: Any) -> AsyncIterator[Any]:
+        for index, call in enumerate(orjson.loads(orjson.dumps(json["calls"]))):
+            answer = await self.call(service, "POST", f"/internal/{call['path']}", json=call["body"])
+            yield {"index": index, "status": 200, "body": answer}
 
 
 async def hostile(_inputs: Any, context: Context) -> Done:
