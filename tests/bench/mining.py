@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 import numpy as np
@@ -38,6 +38,7 @@ LONGEST, GAP = 3, 3
 BATCH = 10_000
 PEER_SECONDS = 90
 Rows = list[tuple[str, str]]
+T = TypeVar("T", float, float | None)
 
 
 def read(folder: Path) -> Rows:
@@ -239,6 +240,13 @@ def target(name: str, value: float | None, bound: float, *, most: bool = False) 
     return {"name": name, "value": None if value is None else round(value, 2), "target": bound, "ok": ok}
 
 
+def said(name: str, figure: T) -> T:
+    """The figure, told as soon as it is known."""
+    if figure is not None:
+        print(f"  {name}: {figure:,.0f} events a CPU second", flush=True)
+    return figure
+
+
 def first_cases(rows: Rows, count: int) -> Rows:
     """The rows of the first cases."""
     chosen = set(list(dict.fromkeys(case for case, _ in rows))[:count])
@@ -253,18 +261,19 @@ def main() -> int:
     some = first_cases(rows, GAPPED_CASES)
     cases, actions = (pl.Series(column) for column in zip(*rows, strict=True))
     few, done = (pl.Series(column) for column in zip(*some, strict=True))
-    ours = {
-        "batch": rate(lambda: graph.directly_follows(cases, actions), len(rows), times=7),
-        "stream": rate(lambda: streamed(cases, actions), len(rows)),
-        "persistent": rate(lambda: kept(cases, actions), len(rows)),
-        "gapped": rate(lambda: gapped(few, done), len(some), times=7),
-        "significant": rate(lambda: significant(some), len(some)),
-        "counters": counted(),
+    runs: dict[str, Callable[[], float]] = {
+        "batch": lambda: rate(lambda: graph.directly_follows(cases, actions), len(rows), times=7),
+        "stream": lambda: rate(lambda: streamed(cases, actions), len(rows)),
+        "persistent": lambda: rate(lambda: kept(cases, actions), len(rows)),
+        "gapped": lambda: rate(lambda: gapped(few, done), len(some), times=7),
+        "significant": lambda: rate(lambda: significant(some), len(some)),
+        "counters": counted,
     }
+    ours = {name: said(name, run()) for name, run in runs.items()}
     ways = (("batch", "pm4py_batch", 5.0), ("stream", "pm4py_stream", 30.0), ("persistent", "pm4py_stream", 10.0),
             ("gapped", "prefixspan", 5.0), ("gapped", "seq2pat", 5.0))  # fmt: skip
     subjects = {name: some if way == "gapped" else rows for way, name, _ in ways}
-    peers = {name: peer(name, subject) for name, subject in subjects.items()}
+    peers = {name: said(name, peer(name, subject)) for name, subject in subjects.items()}
     targets = []
     for way, name, bound in ways:
         figure = peers[name]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 Row = dict[int, float]
 ROW_CAP = 24
 LONGEST_CONTEXT = 4
-RATE = 0.05
+RATE = 0.1
 BUCKETS = 6
 _FLOOR = 1e-6
 
@@ -40,7 +40,12 @@ TABLES: tuple[Table, ...] = (
     Table((1, 2), 0.995, peers=True),
     Table((1, 2, 3), 0.995, peers=True),
     Table((1, 2, 3, 4), 0.995, peers=True),
+    Table((1,), 0.97, peers=True),
+    Table((2,), 0.995, peers=True),
+    Table((1, 3), 0.995, peers=True),
 )
+# What stands before an actor's first action: how others have begun tells how this one will.
+BEFORE = (-1,) * LONGEST_CONTEXT
 
 
 @dataclass
@@ -72,7 +77,7 @@ class Predictor:
         self._weigh(active, action)
         for number, key in self._keys(actor):
             self._count(key, action, self.tables[number].decay)
-        self.recent.setdefault(actor, deque(maxlen=LONGEST_CONTEXT)).append(action)
+        self.recent.setdefault(actor, deque(BEFORE, maxlen=LONGEST_CONTEXT)).append(action)
 
     def extend(self, stream: Iterable[tuple[str, int]]) -> None:
         """Takes in many."""
@@ -80,13 +85,10 @@ class Predictor:
             self.learn(actor, action)
 
     def _keys(self, actor: str) -> list[tuple[int, Hashable]]:
-        past = self.recent.get(actor, ())
-        size = len(past)
+        past = self.recent.get(actor, BEFORE)
         keys: list[tuple[int, Hashable]] = []
         for number, table in enumerate(self.tables):
-            if table.look and table.look[-1] > size:
-                continue
-            context = tuple(past[size - back] for back in table.look)
+            context = tuple(past[-back] for back in table.look)
             keys.append((number, (number, None if table.peers else actor, context)))
         return keys
 
