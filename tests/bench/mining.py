@@ -32,6 +32,7 @@ from tests.events.mining import oracle
 
 HOME = Path(".floyo/bench/mining")
 PACKAGES = ("pm4py", "prefixspan", "seq2pat")
+LEAST_EVENTS = 20_000
 GAPPED_CASES = 2000
 LOOPED_CASES = 60
 LONGEST, GAP = 3, 3
@@ -42,9 +43,19 @@ T = TypeVar("T", float, float | None)
 
 
 def read(folder: Path) -> Rows:
-    """(case, action) of the largest event log in xes/, or a made one of its shape."""
-    logs = sorted((folder / "xes").glob("*.xes*"), key=lambda path: path.stat().st_size)
-    return _xes(logs[-1]) if logs else _made()
+    """(case, action) of the largest event log in the folder that can be read, or a made one of BPI 2012's size."""
+    logs = sorted(folder.rglob("*.xes*"), key=lambda path: path.stat().st_size, reverse=True)
+    for path in logs:
+        try:
+            rows = _xes(path)
+        except (ElementTree.ParseError, OSError, EOFError) as problem:
+            print(f"  {path.name} cannot be read: {problem}")
+            continue
+        if len(rows) >= LEAST_EVENTS:
+            print(f"  {path.name}: {len(rows)} events")
+            return rows
+    print("  no event log of some size is there; a made one of the size of BPI 2012 stands for it")
+    return _made()
 
 
 def _xes(path: Path) -> Rows:
@@ -52,14 +63,15 @@ def _xes(path: Path) -> Rows:
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         for _, element in ElementTree.iterparse(file):
             if element.tag.rsplit("}")[-1] == "trace":
-                case = _name(element)
-                rows += [(case, _name(event)) for event in element if event.tag.rsplit("}")[-1] == "event"]
+                case = _name(element) or f"case {len(rows)}"
+                names = [_name(event) for event in element if event.tag.rsplit("}")[-1] == "event"]
+                rows += [(case, name) for name in names if name]
                 element.clear()
     return rows
 
 
-def _name(element: ElementTree.Element) -> str:
-    return next(str(child.get("value")) for child in element if child.get("key") == "concept:name")
+def _name(element: ElementTree.Element) -> str | None:
+    return next((child.get("value") for child in element if child.get("key") == "concept:name"), None)
 
 
 def _made() -> Rows:
