@@ -84,6 +84,16 @@ CREATE TABLE public.approval_decision (
 CREATE TABLE public.audience (
     organization_id uuid NOT NULL
 );
+CREATE TABLE public.awaited (
+    trigger_id uuid NOT NULL,
+    key text NOT NULL,
+    organization_id uuid NOT NULL,
+    event jsonb,
+    begun_at timestamp with time zone,
+    due_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    changed_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.erasure (
     organization_id uuid NOT NULL,
     asked_at timestamp with time zone NOT NULL
@@ -215,7 +225,8 @@ CREATE TABLE public.trigger (
     revision integer NOT NULL,
     anchored_at timestamp with time zone NOT NULL,
     next_at timestamp with time zone,
-    state jsonb
+    state jsonb,
+    after_id uuid
 );
 CREATE TABLE public.workflow (
     id uuid NOT NULL,
@@ -245,6 +256,8 @@ ALTER TABLE ONLY public.approval_decision
     ADD CONSTRAINT pk_approval_decision PRIMARY KEY (approval_id, decided_by);
 ALTER TABLE ONLY public.audience
     ADD CONSTRAINT pk_audience PRIMARY KEY (organization_id);
+ALTER TABLE ONLY public.awaited
+    ADD CONSTRAINT pk_awaited PRIMARY KEY (trigger_id, key);
 ALTER TABLE ONLY public.erasure
     ADD CONSTRAINT pk_erasure PRIMARY KEY (organization_id);
 ALTER TABLE ONLY public.firing
@@ -272,12 +285,16 @@ ALTER TABLE ONLY public.workflow
 ALTER TABLE ONLY public.workflow_version
     ADD CONSTRAINT pk_workflow_version PRIMARY KEY (workflow_id, version);
 ALTER TABLE ONLY public.trigger
+    ADD CONSTRAINT uq_trigger_after_id UNIQUE (after_id);
+ALTER TABLE ONLY public.trigger
     ADD CONSTRAINT uq_trigger_workflow_id UNIQUE (workflow_id);
 ALTER TABLE ONLY public.workflow
     ADD CONSTRAINT uq_workflow_organization_id_origin UNIQUE (organization_id, origin);
 CREATE INDEX ix_approval_listed ON public.approval USING btree (organization_id, id);
 CREATE UNIQUE INDEX ix_approval_of_step ON public.approval USING btree (run_id, key) WHERE (superseded_at IS NULL);
 CREATE INDEX ix_approval_open ON public.approval USING btree (expires_at) WHERE (status = 'open'::text);
+CREATE INDEX ix_awaited_changed_at ON public.awaited USING btree (changed_at) WHERE (due_at IS NULL);
+CREATE INDEX ix_awaited_due ON public.awaited USING btree (trigger_id, due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX ix_firing_fired_at ON public.firing USING btree (fired_at);
 CREATE INDEX ix_idempotency_key_created_at ON public.idempotency_key USING btree (created_at);
 CREATE INDEX ix_inbox_received_at ON public.inbox USING btree (received_at);
@@ -301,6 +318,7 @@ ALTER TABLE ONLY public.workflow_version
 ALTER TABLE public.approval ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.approval_decision ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.audience ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.awaited ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.erasure ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.firing ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.idempotency_key ENABLE ROW LEVEL SECURITY;
@@ -312,6 +330,7 @@ ALTER TABLE public.step_output ENABLE ROW LEVEL SECURITY;
 CREATE POLICY system ON public.approval TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.approval_decision TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.audience TO workflows_system USING (true) WITH CHECK (true);
+CREATE POLICY system ON public.awaited TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.erasure TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.firing TO workflows_system USING (true) WITH CHECK (true);
 CREATE POLICY system ON public.idempotency_key TO workflows_system USING (true) WITH CHECK (true);
@@ -326,6 +345,7 @@ CREATE POLICY system ON public.workflow_version TO workflows_system USING (true)
 CREATE POLICY tenant ON public.approval TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.approval_decision TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.audience TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
+CREATE POLICY tenant ON public.awaited TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.erasure TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.firing TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
 CREATE POLICY tenant ON public.idempotency_key TO workflows_api USING ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid)) WITH CHECK ((organization_id = (NULLIF(current_setting('floyo.organization'::text, true), ''::text))::uuid));
@@ -354,6 +374,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.approval_decision TO workflows
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.approval_decision TO workflows_system;
 GRANT SELECT ON TABLE public.audience TO workflows_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.audience TO workflows_system;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.awaited TO workflows_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.awaited TO workflows_system;
 GRANT SELECT ON TABLE public.erasure TO workflows_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.erasure TO workflows_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.firing TO workflows_api;

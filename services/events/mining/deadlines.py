@@ -51,7 +51,7 @@ def find(log: Activities, patterns: Sequence[Pattern], options: Options = DEFAUL
 
     Support and trials count all waits, not only those within a session; an answer counts for the latest first step
     before it. minutes_per_week is what looking after the misses costs, each as long as a repair. details gains
-    deadline_minutes and alerts_per_week.
+    deadline_minutes, alerts_per_week and alert_confidence: how surely what is told is missing, and not only late.
     """
     known = matching.levels(log)
     found = [_alert(log, known, rule, options) for rule in patterns if rule.kind == RULE]
@@ -116,6 +116,7 @@ def _alert(log: Activities, known: Levels, rule: Pattern, options: Options) -> P
     limit = math.ceil(MARGIN * usual / MINUTE + 1)
     answered = int(np.count_nonzero(delays <= limit * MINUTE))
     missing = len(told) - answered
+    right = sum(wait.answer is None or wait.overtaken for wait in told)
     if limit * MINUTE > LONGEST or wilson(answered, len(told)) < SURE:
         return None
     span = max((rule.last_seen - rule.first_seen) / WEEK, 1.0)
@@ -123,6 +124,7 @@ def _alert(log: Activities, known: Levels, rule: Pattern, options: Options) -> P
         **rule.details,
         "deadline_minutes": limit,
         "alerts_per_week": missing / span,
+        "alert_confidence": wilson(right + 1, missing + 2),
         "minutes": {"misses_per_week": (missing + 1) / span, "seconds_to_repair": options.repair_seconds},
     }
     cost = (missing + 1) / span * options.repair_seconds / MINUTE

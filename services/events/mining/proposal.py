@@ -54,7 +54,7 @@ def choose(patterns: Sequence[Pattern]) -> list[Pattern]:
     able = [one for one in patterns if one.score > 0 and _proposable(one)]
     told = {(step.source, step.type) for one in able if one.kind != HABIT for step in one.steps}
     able = [one for one in able if one.kind != HABIT or _is_news(one, told)]
-    return [one for one in able if one.kind == RULE or not any(_part_of(one, other) for other in able)]
+    return [one for one in able if not any(_part_of(one, other) for other in able)]
 
 
 def _is_news(habit: Pattern, told: set[tuple[str, str]]) -> bool:
@@ -81,6 +81,10 @@ def _proposable(one: Pattern) -> bool:
 
 
 def _part_of(one: Pattern, other: Pattern) -> bool:
+    """Whether another proposal covers it; a rule is covered by a routine that a workflow ends in a person's place."""
+    if one.kind == RULE:
+        ended = other.kind == SEQUENCE and catalogue.entry(other.steps[-1]).done
+        return ended and contains(other.steps, one.steps)
     return (
         len(other.steps) > len(one.steps)
         and contains(other.steps, one.steps)
@@ -148,7 +152,7 @@ def _watch(pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequen
     return Proposal(
         title=title,
         reasoning=alerts.explain(pattern, *told, by),
-        confidence=round(pattern.certainty, 4),
+        confidence=round(float(str(pattern.details["alert_confidence"])), 4),
         minutes_per_week=round(pattern.minutes_per_week, 2),
         workflow=definition,
         evidence=pattern.evidence,

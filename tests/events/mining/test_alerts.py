@@ -63,6 +63,7 @@ def test_an_alert_is_a_sound_workflow_that_says_why(diaries: list[tuple[Diary, l
             assert one["backtest"]["learned"]
             assert one["backtest"]["would_have_fired"] == one["backtest"]["matched"] + one["backtest"]["wrong"]
             assert one["evidence"]
+            assert 0.1 < one["confidence"] < 0.9, "as sure as what was told was missing, which few misses show"
         keys = {one["workflow"]["trigger"]["match"]["type"]: one["workflow"]["trigger"]["key"] for one in made}
         assert (keys["lamp.lit"], keys["stock.reserved"]) == ("event.actor", "event.subject")
 
