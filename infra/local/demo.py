@@ -21,6 +21,7 @@ from infra.local.home import gateway_port
 BATCH = 500
 WAIT_SECONDS = 60
 FIRINGS = 5
+PATIENCE = 20
 FINAL = {"succeeded", "failed", "cancelled"}
 
 
@@ -35,8 +36,15 @@ class Api:
         self._http = httpx2.Client(base_url=f"{base}/api/v1", timeout=30, trust_env=False)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """The decoded answer; raises DemoError with the problem's own words."""
-        answer = self._http.request(method, path, **options)
+        """The decoded answer; raises DemoError with the problem's own words.
+
+        The gateway of a busy machine sees late that everybody is there: a 503, which did nothing, is asked again.
+        """
+        for _ in range(PATIENCE):
+            answer = self._http.request(method, path, **options)
+            if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(0.5)
         if answer.is_error:
             problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
             raise DemoError(f"{method} {path}: {answer.status_code} {problem.get('detail', answer.text)}")
@@ -200,6 +208,8 @@ def apply_and_fire(api: Api, story: Story, best: dict[str, Any]) -> dict[str, An
     workflow = applied["workflow_id"]
     rehearsal = wait_for(lambda: api.call("GET", f"/runs/{applied['dry_run_id']}"), FINAL, "the dry run")
     story.line(f"The dry run {rehearsal['status']} and touched nothing outside. Now it is switched on.")
+    for item in applied["missing"]:
+        story.line(item["detail"])
     api.call("POST", f"/workflows/{workflow}/activate")
     example = api.call("GET", f"/events/{best['evidence'][0]}")
     story.chapter(f"It happens again: {example['source']} reports {example['type']}")
