@@ -53,21 +53,32 @@ class Numbers:
         self._type = pl.Categorical(self._categories)
         # Polars forgets categories that no series is of.
         self._held = pl.Series([], dtype=self._type)
-        self._size = 0
+        self._names: list[str] = []
 
     def of(self, values: pl.Series) -> Ints:
         """The number of each string."""
         numbers: Ints = values.cast(self._type).to_physical().to_numpy().astype(np.int64)
-        self._size = max(self._size, int(numbers.max(initial=-1)) + 1)
+        if int(numbers.max(initial=-1)) >= len(self._names):
+            places = np.flatnonzero(numbers >= len(self._names))
+            _, first = np.unique(numbers[places], return_index=True)
+            self._names += values.gather(places[first]).to_list()
         return numbers
 
     def names(self) -> list[str]:
         """The strings by number."""
-        found: list[str] = self._categories.to_series().to_list()
-        return found
+        return self._names
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._names)
+
+
+def _counted(values: Ints, bound: int) -> tuple[Ints, Ints]:
+    """Distinct values below the bound, ascending, and how often each is there; unsorted where few can be."""
+    if bound > max(8 * len(values), 4096):
+        return np.unique(values, return_counts=True)
+    counts = np.bincount(values, minlength=bound)
+    found = np.flatnonzero(counts)
+    return found, counts[found]
 
 
 @dataclass
@@ -98,7 +109,7 @@ class Stream:
         before[begin] = self.last[owners[begin]]
         known = before >= 0
         size = self.counts.shape[0]
-        pairs, times = np.unique(before[known] * size + numbers[known], return_counts=True)
+        pairs, times = _counted(before[known] * size + numbers[known], size * size)
         self.counts.reshape(-1)[pairs] += times
         ends = np.append(begin[1:], len(owners)) - 1
         self.last[owners[ends]] = numbers[ends]
