@@ -35,6 +35,23 @@ def test_expressions_inside_text_are_joined() -> None:
     assert render("<{{ trigger.data.none }}>") == "<>"
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("capture(input.text, 'PR #* of *', `1`)", "12"),
+        ("capture(input.text, 'PR #* of *', `2`)", "acme/shop"),
+        ("to_number(capture(input.text, 'PR #* of *', `1`))", 12),
+        ("capture(input.text, 'PR #* of *', `3`)", None),
+        ("capture(input.text, 'PR #* of *', `0`)", None),
+        ("capture(input.text, 'Issue *', `1`)", None),
+        ("capture(input.nothing, '*', `1`)", None),
+    ],
+)
+def test_a_part_of_a_text_is_captured(expression: str, expected: Any) -> None:
+    template = templates.compile_value("{{ " + expression + " }}", ROOTS)
+    assert templates.render(template, {"input": {"text": "PR #12 of acme/shop"}}) == expected
+
+
 def test_braces_inside_an_expression() -> None:
     assert render("{{ {a: {b: trigger.data.build}} }}") == {"a": {"b": 7}}
     assert render("{{ input.rows[?n > `1`].k | [0] }}") == "y"

@@ -19,7 +19,7 @@ from services.events.domain import packing
 from services.events.mining import backtest, catalogue, condition, deadlines, miner, proposal, teams, zoning
 from services.events.mining.activity import Activities
 from services.events.mining.backtest import Backtest
-from services.events.mining.options import DAY, DEFAULT, Options
+from services.events.mining.options import DEFAULT, Options
 from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
 from services.events.mining.significance import wilson
 from services.events.mining.tokens import EXACT
@@ -31,9 +31,6 @@ MAX_EXAMPLES = 20
 MAX_OTHERS = 50
 MAX_PROPOSALS = 50
 MOST_WRONG = 2
-# A routine that rests for so long counts half; what changes together does so for longer.
-HALF_LIFE = 30 * DAY
-RELATION_HALF_LIFE = 365 * DAY
 
 
 class Session:
@@ -108,7 +105,7 @@ class Session:
                     "reasoning": made.reasoning,
                     "confidence": _certain(pattern, judged, made.confidence),
                     "minutes_per_week": made.minutes_per_week,
-                    "score": pattern.score * self._recency(pattern),
+                    "score": pattern.score,
                     "workflow": made.workflow,
                     "evidence": self._name(self._shown(pattern, made.conditions)),
                     "backtest": self._report(judged),
@@ -121,11 +118,6 @@ class Session:
                 }
             )
         return answer
-
-    def _recency(self, pattern: Pattern) -> float:
-        """What a pattern that was seen last long ago still counts."""
-        age = float(self._activities().times.max()) - pattern.last_seen
-        return float(0.5 ** (age / (RELATION_HALF_LIFE if pattern.kind == RELATION else HALF_LIFE)))
 
     def _report(self, judged: Backtest) -> dict[str, Any]:
         """The back-test as the API shows it, in the same order whenever the input is the same."""
