@@ -1,5 +1,6 @@
 """How PostgreSQL reads the log for those who follow it: a stretch by the index of positions, never all of it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from shared import ids
 from tests.events.processes import Process
 
 AFTER, UPTO = Position(1, 1, 1), Position(1, 9, 9)
-READERS = {
+READERS: dict[str, Callable[[AsyncSession], Awaitable[Any]]] = {
     "reach": lambda session: log.reach(session, AFTER, 500),
     "candidates": lambda session: log.candidates(session, AFTER, UPTO),
     "between": lambda session: log.between(session, [ids.new()], Span(AFTER, UPTO), 500),
