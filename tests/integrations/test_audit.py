@@ -32,13 +32,15 @@ async def test_every_act_is_told(service_integrations: Service, admin: Person, c
     webhook = (await admin.api.post("/webhooks", json={"url": canary.url})).json()
     await admin.api.patch(f"/webhooks/{webhook['id']}", json={"active": False})
     await admin.api.post(f"/webhooks/{webhook['id']}/secret")
+    sent = (await admin.api.post(f"/webhooks/{webhook['id']}/test")).json()["delivery_id"]
+    await admin.api.post(f"/webhooks/{webhook['id']}/deliveries/{sent}/replay")
     await admin.api.delete(f"/webhooks/{webhook['id']}")
     await admin.api.delete(path)
     found = await told(service_integrations, admin)
     assert [body["action"] for body in found] == [
         "integration.created", "integration.changed", "integration.tested", "action.run", "hook.created",
         "hook.secret_changed", "hook.deleted", "webhook.created", "webhook.changed", "webhook.secret_changed",
-        "webhook.deleted", "integration.deleted",
+        "webhook.tested", "delivery.replayed", "webhook.deleted", "integration.deleted",
     ]  # fmt: skip
     assert {body["actor"] for body in found} == {f"user:{admin.user_id}"}
     assert found[1]["details"] == {"fields": ["name"], "secrets": ["token"]}

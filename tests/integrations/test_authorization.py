@@ -29,6 +29,7 @@ from shared import clock, errors
 from shared.service import Service
 from tests.integrations.conftest import CREDENTIAL_KEYS, ISSUER, Enter, Person, token
 from tests.integrations.targets import Api, Seen
+from tests.integrations.test_audit import told
 from tests.integrations.test_standing import notices
 
 CALLBACK = f"{ISSUER}/oauth/callback"
@@ -104,7 +105,9 @@ async def complete(person: Person, integration: str, state: str, code: str = "go
     return await person.api.post(f"/integrations/{integration}/authorize/complete", json={"state": state, "code": code})
 
 
-async def test_a_person_authorizes_once(admin: Person, issuer: tuple[Issuer, Api]) -> None:
+async def test_a_person_authorizes_once(
+    service_integrations: Service, admin: Person, issuer: tuple[Issuer, Api]
+) -> None:
     subject, api = issuer
     integration = await connect(admin, api)
     done = await complete(admin, integration, await begin(admin, integration, subject))
@@ -112,6 +115,9 @@ async def test_a_person_authorizes_once(admin: Person, issuer: tuple[Issuer, Api
     assert "access_token" in done.json()["secret_names"]
     assert subject.access not in done.text
     assert (await admin.api.post(f"/integrations/{integration}/test")).json()["ok"] is True
+    acts = await told(service_integrations, admin)
+    assert [body["action"] for body in acts] == ["integration.created", "integration.authorized", "integration.tested"]
+    assert subject.access not in str(acts)
 
 
 async def test_b73_states_that_are_missing_spent_or_somebody_elses(

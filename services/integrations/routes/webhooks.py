@@ -84,7 +84,9 @@ async def rotate_webhook_secret(webhook_id: UUID, session: Session, desk: DeskDe
 @router.post("/webhooks/{webhook_id}/test", status_code=202)
 async def test_webhook(webhook_id: UUID, session: Session, principal: Writer) -> TestDelivery:
     """Sends a delivery of type floyo.test."""
-    return TestDelivery(delivery_id=await webhooks.try_out(session, principal.organization_id, webhook_id))
+    delivery_id = await webhooks.try_out(session, principal.organization_id, webhook_id)
+    await audit.record(session, principal, "webhook.tested", webhook_id)
+    return TestDelivery(delivery_id=delivery_id)
 
 
 @router.get("/webhooks/{webhook_id}/deliveries")
@@ -113,6 +115,7 @@ async def list_deliveries(
 async def replay_delivery(webhook_id: UUID, delivery_id: UUID, session: Session, principal: Writer) -> DeliveryView:
     """The whole schedule again, under the same id."""
     found = await webhooks.replay(session, principal.organization_id, webhook_id, delivery_id)
+    await audit.record(session, principal, "delivery.replayed", delivery_id, webhook=str(webhook_id))
     return DeliveryView.model_validate(found)
 
 
