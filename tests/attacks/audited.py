@@ -1,6 +1,6 @@
 """What the audit log says of each route that changes something, or why it says nothing.
 
-A test fails when a route has no line here, or its service never writes the act.
+A test fails when a route has no line here; another calls each and finds its act under the trace of its request.
 """
 
 ACTS = {
