@@ -111,7 +111,7 @@ async def test_b28_how_people_prove_themselves_is_out_of_reach(stack: Stack) -> 
 @pytest.fixture(scope="session")
 async def stocked(stack: Stack, victim: Actor) -> dict[str, dict[str, int]]:
     """How many rows the victim's organisation has by service and table, once it has some of everything usual."""
-    victim.ok("POST", "/events", 201, json={"source": "attack", "type": "seen"})
+    victim.ok("POST", "/events", 201, json={"source": "attack", "type": "seen", "id": uuid4().hex})
     steps = [{"id": "one", "type": "transform", "with": {"output": 1}}]
     body = {"name": "Stand still", "trigger": {"type": "manual"}, "steps": steps}
     workflow = victim.ok("POST", "/workflows", 201, json=body)["id"]

@@ -208,6 +208,6 @@ async def test_flags_speak_openfeature() -> None:
     await flags.load()
     assert provider.resolve_boolean_details("registration", False, EvaluationContext()).value is False
     assert flags.enabled(REGISTRATION) is False
-    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 2]
+    assert [after - early for after, early in zip(counted(), before, strict=True)] == [1, 2]
     with pytest.raises(FlagNotFoundError):
         provider.resolve_boolean_details("unknown", False)

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -17,12 +18,18 @@ READER = ServiceTokens("integrations", crypto.random_token(32), PUBLIC)
 PATH = "/internal/actions"
 
 
+def in_seconds(seconds: int) -> Callable[[], float]:
+    """A moment from when a token is made, not from when tests are collected."""
+    return lambda: time.time() + seconds
+
+
 def claims(**changed: Any) -> dict[str, Any]:
     now = int(time.time())
     base = {
         "iss": "workflows", "aud": "integrations", "iat": now, "exp": now + 60, "jti": "1", "htm": "POST", "htu": PATH,
     }  # fmt: skip
-    return {name: value for name, value in {**base, **changed}.items() if value is not None}
+    found = {name: value() if callable(value) else value for name, value in {**base, **changed}.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def mint(body: dict[str, Any], **header: Any) -> str:
@@ -40,7 +47,7 @@ def test_pyjwt_and_we_agree_on_a_good_one() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"exp": 1}, {"iat": time.time() + 60, "exp": time.time() + 90}, {"exp": time.time() + 600}, {"exp": "soon"},
+        {"exp": 1}, {"iat": in_seconds(60), "exp": in_seconds(90)}, {"exp": in_seconds(600)}, {"exp": "soon"},
         {"exp": None}, {"iat": None}, {"jti": None}, {"jti": 7}, {"aud": None}, {"aud": "events"}, {"iss": None},
         {"iss": "events"}, {"htm": "GET"}, {"htm": None}, {"htu": "/internal/http"},
         {"org": "everybody"}, {"org": 7},
