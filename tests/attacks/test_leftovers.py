@@ -10,9 +10,11 @@ import asyncpg
 from tests.attacks.actors import READABLE, Actor, dsn, eventually
 from tests.fixtures.stack import Stack
 
-# What holds nothing but ids: the audit log, which is never rewritten; the feed of revocations, which outlives what it ends;
-# an owner's session, which goes on where the organisation ended; and the records of the erasures themselves.
-KEPT = {("auth", "audit_entry"), ("auth", "revocation"), ("auth", "session"), ("events", "job"), ("workflows", "erasure")}
+# What holds nothing but ids: the audit log, which is never rewritten; the feed of revocations, which outlives what it
+# ends; an owner's session, which goes on where the organisation ended; and the records of the erasures themselves.
+KEPT = {
+    ("auth", "audit_entry"), ("auth", "revocation"), ("auth", "session"), ("events", "job"), ("workflows", "erasure"),
+}  # fmt: skip
 TABLES = """
     SELECT relname FROM pg_class
      WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND NOT relispartition
