@@ -63,7 +63,7 @@ def _crowd(stand: Stand, name: str) -> Crowd:
     if name == LIMIT:
         return Crowd(stand.port, "/bench-limit/live", {}, [])
     if name == PEER:
-        return Crowd(stand.port, "/bench-peer/socket.io/?EIO=4&transport=websocket", {}, [b"", b"40"])
+        return Crowd(stand.port, "/bench-peer/socket.io/?EIO=4&transport=websocket", {}, [b"40"])
     key = {"Authorization": f"Bearer {stand.user['api_key']}"}
     return Crowd(stand.port, "/api/v1/live", key, [b'{"type":"subscribe","channels":["events"]}'])
 
