@@ -13,9 +13,13 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from services.events.domain import events, positions
+from services.events.domain.feeds import Feed
 from services.events.domain.live import Hub
-from services.events.domain.sockets import MAX_PENDING
+from services.events.domain.sockets import MAX_PENDING, Client
+from services.events.storage import log
 from shared import ids, server
+from shared.identity import Principal
 from tests.events.processes import Process, Tenant, mint
 
 
@@ -105,6 +109,38 @@ async def test_joining_while_others_write_leaves_no_gap(live_url: str, tenant: T
     heard = await asyncio.gather(*(listen(0.03 * index) for index in range(6)))
     await writing
     assert all(numbers == list(range(60)) for numbers in heard)
+
+
+class Heard:
+    """A socket that keeps the numbers of the events that it is sent."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def put(self, frame: bytes) -> int:
+        told = json.loads(frame[frame.index(b"{") :])
+        if told["type"] == "message":
+            self.numbers.append(told["data"]["data"])
+        return 0
+
+    async def ready(self) -> None:
+        return
+
+    def finish(self, code: int, reason: str) -> None:
+        raise AssertionError((code, reason))
+
+
+async def test_who_has_seen_more_elsewhere_hears_nothing_twice(tenant: Tenant, service_events: Process) -> None:
+    """As where a process dies that had read on, and another that lags takes its sockets."""
+    service = service_events.service
+    feed = Feed("events", log.between, events.render_raw)
+    who = Principal("user", tenant.organization_id, frozenset(), expires_at=0, issued_at=0)
+    behind, ahead = Heard(), Heard()
+    await feed.follow(service, Client(who, "", behind), None)
+    posted = [(await tenant.post({"source": "s", "type": "t", "data": n})).json() for n in range(4)]
+    await feed.follow(service, Client(who, "", ahead), positions.parse(posted[1]["position"]))
+    await feed._read_on(service.database, frozenset({tenant.organization_id}))
+    assert (behind.numbers, ahead.numbers) == ([0, 1, 2, 3], [2, 3])
 
 
 async def test_a_position_that_cannot_be_filled_is_a_reset(live_url: str, tenant: Tenant) -> None:

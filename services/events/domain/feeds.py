@@ -66,7 +66,8 @@ class Feed:
     async def follow(self, service: Service, client: Client, after: Position | None) -> None:
         """Joins the common reading, confirms, sends what lies between a position and the joining, then what was held.
 
-        However many join at once, few of them ask the database at a time, and each reads a stretch that has an end.
+        However many join at once, few of them ask the database at a time, and each reads a stretch that has an end. A
+        reader may have seen more, through another process, than the common reading here: that does not come again.
         """
         client.held[self.channel] = []
         joined = await self._join(service.database, client)
@@ -77,8 +78,10 @@ class Feed:
         if after is not None and not known:
             client.offer(control("reset", self.channel))
         await self._catch_up(service.database, client, cursor, joined)
-        for frame in client.held.pop(self.channel, ()):
-            client.offer(frame)
+        client.cursors[self.channel] = max(client.cursors[self.channel], cursor)
+        for position, frame in client.held.pop(self.channel, ()):
+            if position > cursor:
+                client.offer(frame)
 
     def leave(self, client: Client) -> None:
         """Forgets a reader."""
@@ -163,16 +166,16 @@ class Feed:
                 frame = self._frame(row)
                 for client in readers:
                     if position > client.cursors[self.channel]:
-                        self._hand(client, frame)
+                        self._hand(client, position, frame)
                         client.cursors[self.channel] = position
         self._position = upto
 
-    def _hand(self, client: Client, frame: bytes) -> None:
+    def _hand(self, client: Client, position: Position, frame: bytes) -> None:
         held = client.held.get(self.channel)
         if held is None:
             client.offer(frame)
         elif len(held) < MAX_GAP:
-            held.append(frame)
+            held.append((position, frame))
         else:
             client.end(TOO_SLOW, "too much came while catching up")
 

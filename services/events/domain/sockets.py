@@ -29,7 +29,7 @@ class Outlet(Protocol):
 class Client:
     """A socket; whoever offers never waits, and a reader that lets a mebibyte pile up is cut.
 
-    `held` are frames of channels, by their names, on which it is still catching up.
+    `held` are positions and frames of channels, by their names, on which it is still catching up.
     """
 
     __slots__ = ("_outlet", "cursors", "ended", "held", "principal", "token")
@@ -38,7 +38,7 @@ class Client:
         self.principal = principal
         self.token = token
         self.cursors: dict[str, Position] = {}
-        self.held: dict[str, list[bytes]] = {}
+        self.held: dict[str, list[tuple[Position, bytes]]] = {}
         self.ended: tuple[int, str] | None = None
         self._outlet = outlet
 
