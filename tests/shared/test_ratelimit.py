@@ -89,7 +89,7 @@ async def test_a_window_slides(limiter: Open, quota: int) -> None:
     loop, good = asyncio.get_running_loop(), 0
     end = loop.time() + 2.5
     while loop.time() < end:
-        answers = await admitted([one.take(limit, "ada") for _ in range(50)])
+        answers = await admitted([one.take(limit, "ada") for _ in range(quota // 4 + 50)])
         good += sum(isinstance(answer, Standing) for answer in answers)
     assert 2 * quota <= good <= 3 * quota
 

@@ -161,13 +161,13 @@ def test_commands_without_a_secret_stay(text: str) -> None:
 
 def test_the_short_last_line_of_a_pasted_key_is_masked_and_commands_after_it_are_not() -> None:
     lines = [
-        "-----BEGIN RSA PRIVATE KEY-----",
+        KEY,
         "MIIEpAIBAAKCAQEA1",
         "aB3dE",
         "-----END RSA PRIVATE KEY-----",
         "make all",
     ]
-    torn = ["-----BEGIN RSA PRIVATE KEY-----", "kJ8sQ2", "ls", "git push"]
+    torn = [KEY, "kJ8sQ2", "ls", "git push"]
     assert pasted(lines) == {"MIIEpAIBAAKCAQEA1", "aB3dE"}
     assert pasted(torn) == {"kJ8sQ2"}
     assert pasted(["ls", "aB3dE"]) == set()
