@@ -43,25 +43,27 @@ async def _scenario(seconds: float, **variables: str) -> dict[str, Any]:
         workflow = (await stand.call("POST", "/workflows", json=WORKFLOW))[1]["id"]
         url = f"ws://127.0.0.1:{stand.port}/api/v1/live"
         listeners = [Listener(url, stand.user["api_key"]) for _ in range(SOCKETS)]
-        async with aiohttp.ClientSession() as http, Traffic(stand, RATE, reads=READS, writes=WRITES) as traffic:
+        async with aiohttp.ClientSession() as http:
             listening = [asyncio.create_task(listener.listen(http)) for listener in listeners]
-            await asyncio.sleep(6)
-            down = time.monotonic()
-            await asyncio.to_thread(stand.command, "infra.local", "stop", "valkey")
-            admitted, logins, started = await asyncio.gather(
-                _storm(stand, stand.user["api_key"]), _login(stand), _start(stand, workflow)
-            )
-            await asyncio.sleep(max(0.0, down + seconds - time.monotonic()))
-            await asyncio.to_thread(stand.command, "infra.local", "start", "valkey")
-            up = time.monotonic()
-            await asyncio.sleep(RESYNC_SECONDS)
-            resumed = (await _login(stand))[200]
-            await asyncio.sleep(1)
-        lost = await _unfinished(stand, started)
-        gaps, late = await _gaps(stand, listeners)
-        for task in listening:
-            task.cancel()
-        await asyncio.gather(*listening, return_exceptions=True)
+            await asyncio.gather(*(listener.joined.wait() for listener in listeners))
+            async with Traffic(stand, RATE, reads=READS, writes=WRITES) as traffic:
+                await asyncio.sleep(6)
+                down = time.monotonic()
+                await asyncio.to_thread(stand.command, "infra.local", "stop", "valkey")
+                admitted, logins, started = await asyncio.gather(
+                    _storm(stand, stand.user["api_key"]), _login(stand), _start(stand, workflow)
+                )
+                await asyncio.sleep(max(0.0, down + seconds - time.monotonic()))
+                await asyncio.to_thread(stand.command, "infra.local", "start", "valkey")
+                up = time.monotonic()
+                await asyncio.sleep(RESYNC_SECONDS)
+                resumed = (await _login(stand))[200]
+                await asyncio.sleep(1)
+            lost = await _unfinished(stand, started)
+            gaps, late = await _gaps(stand, listeners)
+            for task in listening:
+                task.cancel()
+            await asyncio.gather(*listening, return_exceptions=True)
     figures = _figures(traffic.answers, down, up)
     figures |= {"admitted": admitted[200], "logins": dict(logins), "runs_lost": lost, "gaps": gaps,
                 "socket_delay_seconds_max": round(late, 2)}  # fmt: skip
