@@ -125,6 +125,24 @@ async def test_an_unused_refresh_token_expires(join: Join, service_auth: Process
     assert (status, problem["type"]) == (401, "urn:floyo:problem:invalid-token")
 
 
+async def test_a_living_session_keeps_no_expired_refresh_tokens(join: Join, service_auth: Process) -> None:
+    person = await join()
+    for _ in range(3):
+        person.pair = (await _refresh(person, person.pair["refresh_token"]))[1]
+    mine = {"user": await person.user_id()}
+    aged = (
+        "UPDATE refresh_token SET expires_at = now() FROM session"
+        " WHERE session_id = session.id AND user_id = :user AND used_at IS NOT NULL"
+    )
+    await _execute(service_auth, aged, **mine)
+    await _execute(
+        service_auth, "UPDATE session SET seen_at = now() - interval '2 minutes' WHERE user_id = :user", **mine
+    )
+    assert (await _refresh(person, person.pair["refresh_token"]))[0] == 200
+    left = "SELECT count(*) FROM refresh_token JOIN session ON session.id = session_id WHERE user_id = :user"
+    assert await _execute(service_auth, left, **mine) == [(2,)]  # the newest and its parent
+
+
 async def test_what_ended_long_ago_is_forgotten_however_much_it_is(join: Join, service_auth: Process) -> None:
     person = await join()
     fill = (

@@ -26,7 +26,7 @@ class Ledger:
     broken: set[str] = field(default_factory=set)
     acknowledged: dict[str, str] = field(default_factory=dict)
     reads: int = 0
-    read_errors: list[int] = field(default_factory=list)
+    read_errors: list[str] = field(default_factory=list)
 
 
 async def run(options: Options) -> dict[str, Any]:
@@ -87,13 +87,13 @@ async def _get(stand: Stand, ledger: Ledger, number: int) -> None:
     url = f"http://127.0.0.1:{stand.port}/api/v1{READS[number % len(READS)]}"
     try:
         async with stand.http.get(url, timeout=aiohttp.ClientTimeout(total=15)) as answer:
-            await answer.read()
+            told = f"{answer.status} {await answer.text()}"
             status = answer.status
-    except (aiohttp.ClientError, TimeoutError):
-        status = 0
+    except (aiohttp.ClientError, TimeoutError) as error:
+        status, told = 0, repr(error)
     ledger.reads += 1
     if status != 200:
-        ledger.read_errors.append(status)
+        ledger.read_errors.append(f"{url} {told}"[:200])
 
 
 async def _post(stand: Stand, ledger: Ledger, name: str) -> None:

@@ -118,6 +118,7 @@ async def _exchange(context: Context, session: AsyncSession, signing: SigningKey
         return None
     if now - family.seen_at > SEEN_PRECISION:
         await rows.update(session, family.id, seen_at=now)
+        await rows.forget_expired(session, family.id, now)
     standing = await standings.standing(session, family.user_id, family.active_organization_id)
     place = tokens.Place(family.user_id, family.active_organization_id, family.id)
     return _pair(context, signing, standing, place, following)

@@ -128,6 +128,12 @@ async def mark_used(session: AsyncSession, digest: bytes, *, child: bytes, now: 
     await session.execute(statement)
 
 
+async def forget_expired(session: AsyncSession, session_id: UUID, now: datetime) -> None:
+    """Deletes the refresh tokens of a session that are refused for their age, whoever presents them."""
+    expired = sa.and_(refresh_token.c.session_id == session_id, refresh_token.c.expires_at <= now)
+    await session.execute(sa.delete(refresh_token).where(expired))
+
+
 async def purge(session: AsyncSession, before: datetime) -> int:
     """Forgets sessions that ended or expired before a moment, with their tokens."""
     gone = sa.or_(table.c.expires_at < before, table.c.ended_at < before)
