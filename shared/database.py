@@ -3,8 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -61,6 +61,7 @@ class Pool:
     def __init__(self, url: str, size: int, instance: str) -> None:
         self.engine = _engine(url, size, instance)
         self._room = WAITING_EACH * size
+        self._turns = asyncio.Semaphore(size)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.waiting = 0
         self.failing = False
@@ -72,7 +73,7 @@ class Pool:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Commits on leaving, rolls back on error; raises Unavailable when the database is at fault."""
         with translated():
-            async with self._sessions() as session:
+            async with self._turn(), self._sessions() as session:
                 await self._connect(session.connection)
                 if faults.active("slow-transactions"):
                     await asyncio.sleep(SLOW_SECONDS)
@@ -83,17 +84,18 @@ class Pool:
     async def statements(self) -> AsyncIterator[Any]:
         """asyncpg's own connection: each statement is committed by itself when it returns."""
         with translated():
-            link = self.engine.connect()
-            await self._connect(link.start)
-            raw: Any = (await link.get_raw_connection()).driver_connection
-            try:
-                yield raw
-            except BaseException as error:
-                if raw.is_closed() or not isinstance(error, exceptions.PostgresError):
-                    await link.invalidate()
-                raise
-            finally:
-                await link.close()
+            async with self._turn():
+                link = self.engine.connect()
+                await self._connect(link.start)
+                raw: Any = (await link.get_raw_connection()).driver_connection
+                try:
+                    yield raw
+                except BaseException as error:
+                    if raw.is_closed() or not isinstance(error, exceptions.PostgresError):
+                        await link.invalidate()
+                    raise
+                finally:
+                    await link.close()
 
     def starved_for(self) -> float:
         """Seconds during which somebody waited and no connection came back; 0 once nobody asks any more."""
@@ -107,18 +109,35 @@ class Pool:
         if self.waiting >= self._room and not faults.active("no-admission-bound"):
             raise errors.Unavailable("overloaded", "Too much is waiting for the database; try again in a moment.")
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Room for one connection, in the order of asking: the pool's own queue lets newcomers pass those who wait."""
+        self.admit()
+        with self._asking():
+            async with asyncio.timeout(POOL_TIMEOUT):
+                await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
     async def _connect(self, connect: Callable[[], Awaitable[Any]]) -> None:
+        with self._asking():
+            try:
+                await connect()
+            except Exception as error:
+                self.failing = is_transient(error) and not isinstance(error, PoolTimeout)
+                raise
+        self._feed()
+        self.failing = False
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
         if self.starved_for() == 0.0:
             self._starving_since = time.monotonic()
-        self.admit()
         self.waiting += 1
         try:
-            await connect()
-            self._feed()
-            self.failing = False
-        except Exception as error:
-            self.failing = is_transient(error) and not isinstance(error, PoolTimeout)
-            raise
+            yield
         finally:
             self.waiting -= 1
             self._asked_at = time.monotonic()

@@ -85,6 +85,28 @@ async def test_an_exhausted_pool_is_unavailable_and_recovers(probe: Probe) -> No
     await small.close()
 
 
+async def test_nobody_who_comes_later_passes_those_who_wait_for_a_connection(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody comes at every turn of the loop, and so just as a connection comes back, too."""
+    monkeypatch.setattr("shared.database.WAITING_EACH", 1_000)
+    monkeypatch.setattr("shared.database.POOL_TIMEOUT", 30.0)
+    small = Database(probe.url, probe.system_url, pool_size=1)
+    served: list[int] = []
+
+    async def use(number: int) -> None:
+        async with small.session(HOME):
+            served.append(number)
+
+    await read(small, HOME)
+    async with asyncio.TaskGroup() as group:
+        for number in range(400):
+            group.create_task(use(number))
+            await asyncio.sleep(0)
+    assert served == list(range(400))
+    await small.close()
+
+
 async def test_no_server_is_unavailable(probe: Probe) -> None:
     nowhere = Database("postgresql://x:y@127.0.0.1:1/x", "postgresql://x:y@127.0.0.1:1/x")
     with pytest.raises(errors.Unavailable):
