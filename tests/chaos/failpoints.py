@@ -23,6 +23,7 @@ SCALE = {"workflows-worker": 8, "workflows": 3, "integrations": 3}
 EFFECTS = ("one", "two", "inner")
 # A dead process whose place is passed by nobody for so long gets another run to die on.
 PATIENCE = 2.0
+ANSWER_SECONDS = 15.0
 # What is asked of a run that a timer fired, whatever died on its way.
 FINAL = """
     SELECT run.id::text AS id, concat_ws(' | ',
@@ -124,7 +125,7 @@ async def _scenario(options: Options, points: list[str], seeds: int, *faults: st
         switched = ",".join((f"failpoints={name}", *faults))
         async with open_stand(scale=SCALE, sink_seconds=0.02, FLOYO_FAULTS=switched) as stand:
             trials = Trials(stand, options, Path(name), await _save(stand))
-            deciding = asyncio.create_task(_decide(stand))
+            deciding = asyncio.create_task(_decide(stand, trials.problems))
             await trials.fire()
             await _settle(stand, 60)
             (reference,) = {row["state"] for row in await stand.rows("workflows", FINAL)}
@@ -188,14 +189,17 @@ async def _save(stand: Stand) -> list[str]:
     return found
 
 
-async def _decide(stand: Stand) -> None:
+async def _decide(stand: Stand, problems: list[str]) -> None:
     """Approve whatever is asked, again and again, as a person does whose browser shows an error."""
     while True:
         await asyncio.sleep(0.1)
         for row in await stand.rows("workflows", "SELECT id::text AS id FROM approval WHERE status = 'open'"):
             try:
-                await stand.call("POST", f"/approvals/{row['id']}", json={"decision": "approve"})
-            except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await stand.call("POST", f"/approvals/{row['id']}", json={"decision": "approve"})
+            except TimeoutError:
+                problems.append(f"a decision was not answered within {ANSWER_SECONDS:.0f} s")
+            except (aiohttp.ClientError, OSError, ValueError):
                 continue  # whoever was to answer has died
 
 
