@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from shared import crypto
 from shared.deps import Allow
@@ -90,6 +91,14 @@ def _below(route: Any) -> Iterator[tuple[str, set[str], Any]]:
             yield from _below(inner)
     elif hasattr(route, "dependant"):
         yield route.path, set(route.methods), route.dependant
+
+
+def bodies(service: str) -> dict[str, type[BaseModel]]:
+    """The models that the routes of a service read their bodies into, by name."""
+    dependants = [dependant for _, _, dependant in _routes(service) if dependant is not None]
+    fields = [field for dependant in dependants for field in dependant.body_params]
+    found = [field.field_info.annotation for field in fields]
+    return {model.__name__: model for model in found if isinstance(model, type) and issubclass(model, BaseModel)}
 
 
 def _permission(dependant: Any) -> str | None:

@@ -167,6 +167,13 @@ async def test_an_empty_history_is_mined_too(service_worker: Service, tenant: Te
     assert (await tenant.client.get(f"/api/v1/events/jobs/{ids.new()}")).status_code == 404
 
 
+@pytest.mark.parametrize("day", ["0", "1767225600", "2026-02-30", "2026-01-01T00:00:00Z", ""])
+async def test_stats_take_days_of_the_calendar_alone(tenant: Tenant, day: str) -> None:
+    answer = await tenant.client.get("/api/v1/stats", params={"last": day})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/query/last"
+
+
 async def test_stats_follow_the_log(service_worker: Service, tenant: Tenant) -> None:
     events = [
         {"source": "s", "type": "a", "actor": "ada", "time": "2026-01-01T23:59:00Z"},

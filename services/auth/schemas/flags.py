@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool, StrictInt
 
 from services.auth.schemas.fields import Body
 
@@ -11,8 +11,8 @@ from services.auth.schemas.fields import Body
 class PutFlag(Body):
     """PUT /flags/{name}."""
 
-    enabled: bool
-    percentage: Annotated[int, Field(ge=0, le=100)] = 100
+    enabled: StrictBool
+    percentage: Annotated[StrictInt, Field(ge=0, le=100)] = 100
     organizations: list[UUID] = Field(default_factory=list, max_length=1_000)
     users: list[UUID] = Field(default_factory=list, max_length=1_000)
 

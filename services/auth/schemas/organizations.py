@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from services.auth.schemas.fields import Body, Email, Name, Token
 from shared.policy import Role
@@ -86,4 +86,4 @@ class Invitation(BaseModel):
 class Status(Body):
     """PUT …/status, by platform administrators."""
 
-    active: bool
+    active: StrictBool

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.deps import SettingsDep, WakeDep
@@ -55,7 +55,7 @@ class Retention(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    days: Annotated[int, Field(ge=1, le=3_650)]
+    days: Annotated[StrictInt, Field(ge=1, le=3_650)]
 
 
 @routes.get("/events/filters")

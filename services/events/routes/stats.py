@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from services.events.domain import stats
 from shared import webapp
@@ -11,6 +11,17 @@ from shared.deps import Session, allow
 from shared.identity import Principal
 
 routes = webapp.router(tags=["stats"])
+
+
+def _read_day(text: str) -> date:
+    """Only a calendar's day: pydantic also takes a number, for seconds since 1970."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a day such as 2026-01-31") from None
+
+
+Day = Annotated[date, BeforeValidator(_read_day)]
 
 
 class DayCount(BaseModel):
@@ -47,8 +58,8 @@ class Stats(BaseModel):
 async def get_stats(
     session: Session,
     principal: Annotated[Principal, allow("events:read")],
-    first: date | None = None,
-    last: date | None = None,
+    first: Day | None = None,
+    last: Day | None = None,
 ) -> Stats:
     """Counts by day, type and actor, over the days from `first` to `last`."""
     return Stats.model_validate(await stats.summarise(session, principal.organization_id, first, last))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from shared.pagination import Page
 
@@ -192,5 +192,5 @@ class MiningSettings(BaseModel):
 
     zone: Zone = "UTC"
     zones: Annotated[dict[Actor, Zone], Field(max_length=10_000)] = {}
-    least_actors: Annotated[int, Field(ge=1, le=1_000)] = 3
-    suggestions_per_week: Annotated[int, Field(ge=0, le=1_000)] = 7
+    least_actors: Annotated[StrictInt, Field(ge=1, le=1_000)] = 3
+    suggestions_per_week: Annotated[StrictInt, Field(ge=0, le=1_000)] = 7

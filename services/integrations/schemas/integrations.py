@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from services.integrations.domain.integrations import Integration, Standing, standing
 from shared.crypto import KeyRing
@@ -99,7 +99,7 @@ class ActionRequest(Request):
     """The input of an action; a dry run calls nobody and opens no secret."""
 
     input: dict[str, Any] = Field(default_factory=dict)
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 class ActionResult(BaseModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from services.integrations.connector import checked_url
 from services.integrations.schemas.integrations import Request
@@ -26,7 +26,7 @@ class WebhookChange(Request):
 
     url: Url | None = None
     types: Types | None = None
-    active: bool | None = None
+    active: StrictBool | None = None
 
 
 class WebhookView(BaseModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 
 from services.workflows.domain.definition import Strict
 from services.workflows.step import StepStatus
@@ -16,7 +16,7 @@ class RunIn(Strict):
     """What a run starts with; a dry run reaches nothing outside."""
 
     input: Any = None
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 class StartedOut(BaseModel):

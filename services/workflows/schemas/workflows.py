@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from services.workflows.domain import workflows
 from services.workflows.domain.definition import Definition, Strict
@@ -50,13 +50,13 @@ class VersionOut(BaseModel):
 class DeactivateIn(Strict):
     """Whether queued, waiting and running work ends too."""
 
-    cancel_runs: bool = False
+    cancel_runs: StrictBool = False
 
 
 class RollbackIn(Strict):
     """The version to go back to."""
 
-    version: int = Field(ge=1, le=2**31 - 1)
+    version: StrictInt = Field(ge=1, le=2**31 - 1)
 
 
 class Change(BaseModel):
