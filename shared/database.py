@@ -39,6 +39,9 @@ _NAMING = {
 }
 # Classes of SQLSTATE that say "the server, not the statement": connection, resources, operator, system, and conflicts.
 _TRANSIENT = re.compile(r"^(08|53|57|58|40|25006|55P03|25P0[234])")
+_FAULTS = (
+    PoolTimeout, exceptions.InterfaceError, exceptions.InternalClientError, ConnectionError, TimeoutError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,8 @@ class Pool:
                 try:
                     yield raw
                 except BaseException as error:
-                    if raw.is_closed() or not isinstance(error, exceptions.PostgresError):
-                        await link.invalidate()
+                    if is_transient(error) or not isinstance(error, exceptions.PostgresError):
+                        await link.invalidate()  # it may be closing, though nobody has told it yet
                     raise
                 finally:
                     await link.close()
@@ -272,4 +275,4 @@ def is_transient(error: BaseException) -> bool:
         )
     if isinstance(error, exceptions.PostgresError):
         return bool(_TRANSIENT.match(error.sqlstate or ""))
-    return isinstance(error, PoolTimeout | exceptions.InterfaceError | ConnectionError | TimeoutError)
+    return isinstance(error, _FAULTS)

@@ -1,6 +1,7 @@
 """Two walls between organisations, commits before answers, and faults that become 503."""
 
 import asyncio
+import contextlib
 from uuid import UUID, uuid4
 
 import pytest
@@ -104,6 +105,24 @@ async def test_nobody_who_comes_later_passes_those_who_wait_for_a_connection(
             group.create_task(use(number))
             await asyncio.sleep(0)
     assert served == list(range(400))
+    await small.close()
+
+
+async def test_whatever_an_ended_server_process_leaves_is_unavailable_and_recovers(
+    database: Database, probe: Probe
+) -> None:
+    """Its last words may have come before its end is known: such a connection takes no statement."""
+    small = Database(probe.url, probe.system_url, pool_size=1)
+    for _ in range(40):
+        async with small.statements() as idle:
+            pid = await idle.fetchval("SELECT pg_backend_pid()")
+        async with database.statements() as other:
+            assert await other.fetchval("SELECT pg_terminate_backend($1, 1000)", pid)
+        with contextlib.suppress(errors.Unavailable):
+            async with small.statements() as ended:
+                await ended.fetchval("SELECT 1")
+        async with small.statements() as fresh:
+            assert await fresh.fetchval("SELECT 1") == 1
     await small.close()
 
 
