@@ -13,14 +13,16 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from services.events.domain import events, positions
+from services.events.domain import events, positions, signals
 from services.events.domain.feeds import Feed
-from services.events.domain.live import Hub
+from services.events.domain.live import WATCH_SECONDS, Hub
 from services.events.domain.sockets import MAX_PENDING, Client
+from services.events.domain.tail import SWEEP_SECONDS
 from services.events.storage import log
 from shared import ids, server
 from shared.identity import Principal
 from tests.events.processes import Process, Tenant, mint
+from tests.events.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +153,28 @@ async def test_a_position_that_cannot_be_filled_is_a_reset(live_url: str, tenant
             assert await receive(connection) == {"type": "reset", "channel": "events"}
             await tenant.post({"source": "s", "type": "after"})
             assert (await receive(connection))["data"]["type"] == "after"
+
+
+async def test_a_process_without_sockets_is_not_woken_by_events(
+    live_url: str, tenant: Tenant, service_events: Process
+) -> None:
+    redis = service_events.service.redis
+
+    async def listeners() -> int:
+        return int((await redis.pubsub_numsub(signals.EVENTS))[0][1])
+
+    await asyncio.sleep(WATCH_SECONDS * 1.5)
+    others = await listeners()
+    for _ in range(2):
+        async with opened(live_url, mint(tenant.organization_id)) as connection:
+            await ask(connection, "events")
+            await receive(connection)
+            assert await listeners() == others + 1
+            began = time.monotonic()
+            await tenant.post({"source": "s", "type": "t"})
+            assert (await receive(connection))["type"] == "message"
+            assert time.monotonic() - began < SWEEP_SECONDS
+        await until(listeners, lambda found: found == others)
 
 
 async def test_nobody_hears_another_organisation(live_url: str, tenant: Tenant, service_events: Process) -> None:
