@@ -85,6 +85,35 @@ async def test_an_exhausted_pool_is_unavailable_and_recovers(probe: Probe) -> No
     await small.close()
 
 
+async def backend(database: Database) -> int:
+    async with database.statements() as connection:
+        return int(await connection.fetchval("SELECT pg_backend_pid()"))
+
+
+async def test_statements_share_a_connection_and_yield_it_to_whoever_needs_one(probe: Probe) -> None:
+    small = Database(probe.url, probe.system_url, pool_size=1)
+    first = await backend(small)
+    assert await backend(small) == first
+    assert small.figures().checked_out == 0
+    async with small.system() as session:
+        assert await session.scalar(sa.text("SELECT pg_backend_pid()")) == first
+        assert small.figures().checked_out == 1
+    await small.close()
+
+
+async def test_a_connection_that_broke_off_serves_no_more_statements(database: Database) -> None:
+    ended = await backend(database)
+    async with database.system() as session:
+        await session.execute(sa.text("SELECT pg_terminate_backend(:pid, 1000)"), {"pid": ended})
+    await asyncio.sleep(0.1)
+    following = await backend(database)
+    assert following != ended
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1), database.statements() as connection:
+            await connection.execute("SELECT pg_sleep(5)")
+    assert await backend(database) != following
+
+
 async def test_no_server_is_unavailable(probe: Probe) -> None:
     nowhere = Database("postgresql://x:y@127.0.0.1:1/x", "postgresql://x:y@127.0.0.1:1/x")
     with pytest.raises(errors.Unavailable):
