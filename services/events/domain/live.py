@@ -128,9 +128,8 @@ class Hub:
 
     def _hear_runs(self, message: bytes | None) -> None:
         if message is None:
-            for readers in self._run_readers.values():
-                for client in readers:
-                    client.offer(control("reset", RUNS))
+            for client in [client for readers in self._run_readers.values() for client in readers]:
+                client.offer(control("reset", RUNS))
             return
         if not self._run_readers:
             return
@@ -148,12 +147,12 @@ class Hub:
             self._flushing.clear()
             changed, self._runs = self._runs, {}
             for organization_id, runs in changed.items():
-                for run in runs.values():
-                    frame = feeds.encode(
-                        {"type": "message", "channel": RUNS, "position": None, "epoch": None, "data": run}
-                    )
-                    for client in self._run_readers.get(organization_id, ()):
-                        client.offer(frame)
+                frames = b"".join(
+                    feeds.encode({"type": "message", "channel": RUNS, "position": None, "epoch": None, "data": run})
+                    for run in runs.values()
+                )
+                for client in tuple(self._run_readers.get(organization_id, ())):
+                    client.offer(frames)
 
 
 def _position(after: str | None) -> positions.Position | None:
