@@ -78,7 +78,7 @@ class Feed:
         """
         client.held[self.channel] = []
         joined = await self._join(service.database, client)
-        known = after is not None and await self._patiently(self._exists, service.database, after)
+        known = after is not None and await self._knows(service.database, after)
         kept = known and not faults.active("no-catch-up")
         cursor = after if after is not None and kept else joined
         client.offer(control("subscribed", self.channel, epoch=cursor.epoch, position=cursor.text()))
@@ -135,6 +135,11 @@ class Feed:
                     return await ask(*arguments)
             except errors.Unavailable:
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _knows(self, database: Database, position: Position) -> bool:
+        """Whether a position can have been given out; what the reading has passed in this epoch need not be asked for."""
+        passed = position.epoch == self._position.epoch and position <= self._position
+        return passed or await self._patiently(self._exists, database, position)
 
     async def _exists(self, database: Database, position: Position) -> bool:
         async with database.system() as session:
