@@ -149,7 +149,7 @@ class Pool:
         self.admit()
         self.waiting += 1
         try:
-            if self._kept and self._pool.checkedout() == self.size:
+            while self._kept and self._pool.checkedout() + self.waiting > self.size:
                 await self._release()
             await connect()
             self._feed()

@@ -38,7 +38,7 @@ class GroupCommit(Generic[Item, Result]):
     """Collects items of many callers and writes them in sorted groups; `write` is one committed transaction.
 
     Groups follow one another and begin at least `interval` seconds apart: a transaction costs as much as some twenty
-    rows, so that a crowd is better served by few large ones. Who comes alone waits for nobody, and beside a group that is
+    rows, so that a crowd is better served by few large ones. Who comes alone waits for nobody. Beside a group that is
     held up for longer than PATIENCE another begins.
     Sorting makes overlapping groups wait for each other instead of deadlocking. A group that the database refuses for
     its content is halved until the bad item stands alone and fails alone.

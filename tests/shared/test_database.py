@@ -101,6 +101,25 @@ async def test_statements_share_a_connection_and_yield_it_to_whoever_needs_one(p
     await small.close()
 
 
+async def test_a_crowd_finds_every_connection_that_statements_had_kept(probe: Probe) -> None:
+    small = Database(probe.url, probe.system_url, pool_size=3)
+    async with small.statements(), small.statements():
+        pass
+    release = asyncio.Event()
+
+    async def hold() -> None:
+        async with small.system() as session:
+            await session.execute(sa.text("SELECT 1"))
+            await release.wait()
+
+    holders = [asyncio.create_task(hold()) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    assert (small.figures().checked_out, small.figures().waiting) == (3, 0)
+    release.set()
+    await asyncio.gather(*holders)
+    await small.close()
+
+
 async def test_a_connection_that_broke_off_serves_no_more_statements(database: Database) -> None:
     ended = await backend(database)
     async with database.system() as session:

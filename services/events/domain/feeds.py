@@ -137,7 +137,7 @@ class Feed:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _knows(self, database: Database, position: Position) -> bool:
-        """Whether a position can have been given out; what the reading has passed in this epoch need not be asked for."""
+        """Whether a position can have been given out; for what the reading has passed in this epoch nobody is asked."""
         passed = position.epoch == self._position.epoch and position <= self._position
         return passed or await self._patiently(self._exists, database, position)
 
