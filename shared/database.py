@@ -1,34 +1,19 @@
-"""PostgreSQL: two pools a process, sessions that commit before anybody is answered, faults turned into 503."""
+"""PostgreSQL: two pools a process, one for each role, and sessions that commit before anybody is answered."""
 
-import asyncio
-import re
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 import sqlalchemy
 from asyncpg import exceptions
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import errors
-from shared.testing import faults
+from shared.pool import Pool
 
-POOL_TIMEOUT = 2.0
-CONNECT_TIMEOUT = 2.0
-COMMAND_TIMEOUT = 10.0
 PROBE_TIMEOUT = 1.0
-# So many may wait for each connection; whoever comes then is told at once, not after two seconds in vain.
-WAITING_EACH = 20
-SLOW_SECONDS = 0.02
-STARVED_MEMORY = 1.0
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -37,11 +22,6 @@ _NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-# Classes of SQLSTATE that say "the server, not the statement": connection, resources, operator, system, and conflicts.
-_TRANSIENT = re.compile(r"^(08|53|57|58|40|25006|55P03|25P0[234])")
-_FAULTS = (
-    PoolTimeout, exceptions.InterfaceError, exceptions.InternalClientError, ConnectionError, TimeoutError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,97 +36,6 @@ class PoolFigures:
 def metadata() -> sqlalchemy.MetaData:
     """An empty schema whose constraints are named by rule, so that every migration can drop them."""
     return sqlalchemy.MetaData(naming_convention=_NAMING)
-
-
-class Pool:
-    """The connections of one role, and how long somebody has been waiting for one in vain."""
-
-    def __init__(self, url: str, size: int, instance: str) -> None:
-        self.engine = _engine(url, size, instance)
-        self._room = WAITING_EACH * size
-        self._turns = asyncio.Semaphore(size)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self.waiting = 0
-        self.failing = False
-        self._starving_since: float | None = None
-        self._asked_at = 0.0
-        event.listen(self.engine.sync_engine, "checkin", self._feed)
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Commits on leaving, rolls back on error; raises Unavailable when the database is at fault."""
-        with translated():
-            async with self._turn(), self._sessions() as session:
-                await self._connect(session.connection)
-                if faults.active("slow-transactions"):
-                    await asyncio.sleep(SLOW_SECONDS)
-                yield session
-                await session.commit()
-
-    @asynccontextmanager
-    async def statements(self) -> AsyncIterator[Any]:
-        """asyncpg's own connection: each statement is committed by itself when it returns."""
-        with translated():
-            async with self._turn():
-                link = self.engine.connect()
-                await self._connect(link.start)
-                raw: Any = (await link.get_raw_connection()).driver_connection
-                try:
-                    yield raw
-                except BaseException as error:
-                    if is_transient(error) or not isinstance(error, exceptions.PostgresError):
-                        await link.invalidate()  # it may be closing, though nobody has told it yet
-                    raise
-                finally:
-                    await link.close()
-
-    def starved_for(self) -> float:
-        """Seconds during which somebody waited and no connection came back; 0 once nobody asks any more."""
-        now = time.monotonic()
-        if self._starving_since is None or (not self.waiting and now - self._asked_at > STARVED_MEMORY):
-            return 0.0
-        return now - self._starving_since
-
-    def admit(self) -> None:
-        """Raises Unavailable `overloaded` while so many wait for a connection that nobody more may."""
-        if self.waiting >= self._room and not faults.active("no-admission-bound"):
-            raise errors.Unavailable("overloaded", "Too much is waiting for the database; try again in a moment.")
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Room for one connection, in the order of asking: the pool's own queue lets newcomers pass those who wait."""
-        self.admit()
-        with self._asking():
-            async with asyncio.timeout(POOL_TIMEOUT):
-                await self._turns.acquire()
-        try:
-            yield
-        finally:
-            self._turns.release()
-
-    async def _connect(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        with self._asking():
-            try:
-                await connect()
-            except Exception as error:
-                self.failing = is_transient(error) and not isinstance(error, PoolTimeout)
-                raise
-        self._feed()
-        self.failing = False
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        if self.starved_for() == 0.0:
-            self._starving_since = time.monotonic()
-        self.waiting += 1
-        try:
-            yield
-        finally:
-            self.waiting -= 1
-            self._asked_at = time.monotonic()
-
-    def _feed(self, *_connection: object) -> None:
-        self._starving_since = None
 
 
 class Database:
@@ -186,11 +75,11 @@ class Database:
 
     def figures(self) -> PoolFigures:
         """Size, connections in use, and tasks that wait for one, over both roles."""
-        pools: list[Any] = [self._api.engine.pool, self._system.engine.pool]
+        pools = (self._api, self._system)
         return PoolFigures(
-            size=sum(pool.size() for pool in pools),
-            checked_out=sum(pool.checkedout() for pool in pools),
-            waiting=self._api.waiting + self._system.waiting,
+            size=sum(pool.size for pool in pools),
+            checked_out=sum(pool.checked_out for pool in pools),
+            waiting=sum(pool.waiting for pool in pools),
         )
 
     @property
@@ -218,8 +107,8 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self._api.engine.dispose()
-        await self._system.engine.dispose()
+        await self._api.close()
+        await self._system.close()
 
 
 async def set_organization(session: AsyncSession, organization_id: UUID) -> None:
@@ -234,45 +123,3 @@ async def raw(session: AsyncSession) -> Any:
     connection = await session.connection()
     await connection.execute(sqlalchemy.text("SELECT"))  # the transaction begins with SQLAlchemy's first statement
     return (await connection.get_raw_connection()).driver_connection
-
-
-def _engine(url: str, pool_size: int, instance: str) -> AsyncEngine:
-    return create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_TIMEOUT,
-        pool_use_lifo=True,
-        hide_parameters=True,  # what people store does not belong in logs
-        json_deserializer=orjson.loads,  # 1e30 comes back with all its zeros, which is no integer that we could write
-        connect_args={
-            "timeout": CONNECT_TIMEOUT,
-            "command_timeout": COMMAND_TIMEOUT,
-            "server_settings": {"application_name": instance},
-        },
-    )
-
-
-class translated:  # noqa: N801  # reads as a statement: `with translated():`
-    """Turns faults of the pool, the connection and the server into Unavailable; other errors pass."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None and is_transient(error):
-            raise errors.Unavailable(
-                "database-unavailable", "The database cannot answer now; nothing was changed."
-            ) from error
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the database, not the statement, is at fault."""
-    if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None)
-        return (
-            isinstance(error, InterfaceError) or error.connection_invalidated or bool(_TRANSIENT.match(state or "08"))
-        )
-    if isinstance(error, exceptions.PostgresError):
-        return bool(_TRANSIENT.match(error.sqlstate or ""))
-    return isinstance(error, _FAULTS)

@@ -17,6 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WRITERS = 2
+PATIENCE = 0.03
 LARGEST = 2_000
 DEADLOCK_RETRIES = 3
 # Classes of SQLSTATE that one item can be guilty of: data exception, constraint, program limit.
@@ -36,8 +37,9 @@ class _Entry:
 class GroupCommit(Generic[Item, Result]):
     """Collects items of many callers and writes them in sorted groups; `write` is one committed transaction.
 
-    Groups begin at least `interval` seconds apart: a transaction costs as much as some twenty rows, so that a crowd is
-    better served by few large ones. Who comes alone waits for nobody.
+    Groups follow one another and begin at least `interval` seconds apart: a transaction costs as much as some twenty
+    rows, so that a crowd is better served by few large ones. Who comes alone waits for nobody. Beside a group that is
+    held up for longer than PATIENCE another begins.
     Sorting makes overlapping groups wait for each other instead of deadlocking. A group that the database refuses for
     its content is halved until the bad item stands alone and fails alone.
     """
@@ -90,21 +92,22 @@ class GroupCommit(Generic[Item, Result]):
                 await self._woken.wait()
             if await self._is_early():
                 continue
-            entries = self._take()
+            began, entries = asyncio.get_running_loop().time(), self._take()
             try:
                 await self._commit(entries)
             finally:
+                self._next_at = began + self._interval
                 self.size -= sum(len(entry.items) for entry in entries)
                 for entry in entries:
                     entry.done.cancel()  # only what has no answer: the process is ending
 
     async def _is_early(self) -> bool:
-        """Whether another group has just begun; then its interval has passed on return."""
+        """Whether another group is under way or has just begun; then some of that time has passed on return."""
         now = asyncio.get_running_loop().time()
         if now < self._next_at:
             await asyncio.sleep(self._next_at - now)
             return True
-        self._next_at = now + self._interval
+        self._next_at = now + PATIENCE
         return False
 
     def _take(self) -> list[_Entry]:

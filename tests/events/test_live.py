@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,14 +13,16 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from services.events.domain import events, positions
+from services.events.domain import events, positions, signals
 from services.events.domain.feeds import Feed
-from services.events.domain.live import Hub
-from services.events.domain.sockets import MAX_PENDING, Client
+from services.events.domain.live import WATCH_SECONDS, Hub
+from services.events.domain.sockets import MAX_PENDING, TOO_SLOW, Client
+from services.events.domain.tail import SWEEP_SECONDS
 from services.events.storage import log
 from shared import ids, server
 from shared.identity import Principal
 from tests.events.processes import Process, Tenant, mint
+from tests.events.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -111,16 +113,27 @@ async def test_joining_while_others_write_leaves_no_gap(live_url: str, tenant: T
     assert all(numbers == list(range(60)) for numbers in heard)
 
 
+def texts(frames: bytes) -> Iterator[bytes]:
+    """What each frame says; none is longer than 64 KiB here."""
+    while frames:
+        size, start = (frames[1], 2) if frames[1] < 126 else (int.from_bytes(frames[2:4]), 4)
+        yield frames[start : start + size]
+        frames = frames[start + size :]
+
+
 class Heard:
     """A socket that keeps the numbers of the events that it is sent."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
+        self.puts = 0
 
-    def put(self, frame: bytes) -> int:
-        told = json.loads(frame[frame.index(b"{") :])
-        if told["type"] == "message":
-            self.numbers.append(told["data"]["data"])
+    def put(self, frames: bytes) -> int:
+        self.puts += 1
+        for text in texts(frames):
+            told = json.loads(text)
+            if told["type"] == "message":
+                self.numbers.append(told["data"]["data"])
         return 0
 
     async def ready(self) -> None:
@@ -128,6 +141,24 @@ class Heard:
 
     def finish(self, code: int, reason: str) -> None:
         raise AssertionError((code, reason))
+
+
+class Stalled(Heard):
+    """One that reads nothing, and leaves when it is cut."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__()
+        self.feed = feed
+        self.client: Client | None = None
+
+    def put(self, frames: bytes) -> int:
+        super().put(frames)
+        return MAX_PENDING + 1 if self.numbers else 0
+
+    def finish(self, code: int, reason: str) -> None:
+        assert code == TOO_SLOW
+        assert self.client is not None
+        self.feed.leave(self.client)
 
 
 async def test_who_has_seen_more_elsewhere_hears_nothing_twice(tenant: Tenant, service_events: Process) -> None:
@@ -141,6 +172,23 @@ async def test_who_has_seen_more_elsewhere_hears_nothing_twice(tenant: Tenant, s
     await feed.follow(service, Client(who, "", ahead), positions.parse(posted[1]["position"]))
     await feed._read_on(service.database, frozenset({tenant.organization_id}))
     assert (behind.numbers, ahead.numbers) == ([0, 1, 2, 3], [2, 3])
+    assert behind.puts == 2, "the confirmation, then all that was read at once"
+
+
+async def test_whoever_is_cut_disturbs_nobody(tenant: Tenant, service_events: Process) -> None:
+    service = service_events.service
+    feed = Feed("events", log.between, events.render_raw)
+    who = Principal("user", tenant.organization_id, frozenset(), expires_at=0, issued_at=0)
+    readers = [Heard(), Stalled(feed), Heard(), Stalled(feed), Heard()]
+    for reader in readers:
+        client = Client(who, "", reader)
+        if isinstance(reader, Stalled):
+            reader.client = client
+        await feed.follow(service, client, None)
+    for number in range(2):
+        await tenant.post({"source": "s", "type": "t", "data": number})
+        await feed._read_on(service.database, frozenset({tenant.organization_id}))
+    assert [reader.numbers for reader in readers] == [[0, 1], [0], [0, 1], [0], [0, 1]]
 
 
 async def test_a_position_that_cannot_be_filled_is_a_reset(live_url: str, tenant: Tenant) -> None:
@@ -151,6 +199,28 @@ async def test_a_position_that_cannot_be_filled_is_a_reset(live_url: str, tenant
             assert await receive(connection) == {"type": "reset", "channel": "events"}
             await tenant.post({"source": "s", "type": "after"})
             assert (await receive(connection))["data"]["type"] == "after"
+
+
+async def test_a_process_without_sockets_is_not_woken_by_events(
+    live_url: str, tenant: Tenant, service_events: Process
+) -> None:
+    redis = service_events.service.redis
+
+    async def listeners() -> int:
+        return int((await redis.pubsub_numsub(signals.EVENTS))[0][1])
+
+    await asyncio.sleep(WATCH_SECONDS * 1.5)
+    others = await listeners()
+    for _ in range(2):
+        async with opened(live_url, mint(tenant.organization_id)) as connection:
+            await ask(connection, "events")
+            await receive(connection)
+            assert await listeners() == others + 1
+            began = time.monotonic()
+            await tenant.post({"source": "s", "type": "t"})
+            assert (await receive(connection))["type"] == "message"
+            assert time.monotonic() - began < SWEEP_SECONDS
+        await until(listeners, lambda found: found == others)
 
 
 async def test_nobody_hears_another_organisation(live_url: str, tenant: Tenant, service_events: Process) -> None:

@@ -90,8 +90,8 @@ async def test_nobody_who_comes_later_passes_those_who_wait_for_a_connection(
     probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody comes at every turn of the loop, and so just as a connection comes back, too."""
-    monkeypatch.setattr("shared.database.WAITING_EACH", 1_000)
-    monkeypatch.setattr("shared.database.POOL_TIMEOUT", 30.0)
+    monkeypatch.setattr("shared.pool.WAITING_EACH", 1_000)
+    monkeypatch.setattr("shared.pool.POOL_TIMEOUT", 30.0)
     small = Database(probe.url, probe.system_url, pool_size=1)
     served: list[int] = []
 
@@ -124,6 +124,54 @@ async def test_whatever_an_ended_server_process_leaves_is_unavailable_and_recove
         async with small.statements() as fresh:
             assert await fresh.fetchval("SELECT 1") == 1
     await small.close()
+
+
+async def backend(database: Database) -> int:
+    async with database.statements() as connection:
+        return int(await connection.fetchval("SELECT pg_backend_pid()"))
+
+
+async def test_statements_share_a_connection_and_yield_it_to_whoever_needs_one(probe: Probe) -> None:
+    small = Database(probe.url, probe.system_url, pool_size=1)
+    first = await backend(small)
+    assert await backend(small) == first
+    assert small.figures().checked_out == 0
+    async with small.system() as session:
+        assert await session.scalar(sa.text("SELECT pg_backend_pid()")) == first
+        assert small.figures().checked_out == 1
+    await small.close()
+
+
+async def test_a_crowd_finds_every_connection_that_statements_had_kept(probe: Probe) -> None:
+    small = Database(probe.url, probe.system_url, pool_size=3)
+    async with small.statements(), small.statements():
+        pass
+    release = asyncio.Event()
+
+    async def hold() -> None:
+        async with small.system() as session:
+            await session.execute(sa.text("SELECT 1"))
+            await release.wait()
+
+    holders = [asyncio.create_task(hold()) for _ in range(3)]
+    await asyncio.sleep(0.2)
+    assert (small.figures().checked_out, small.figures().waiting) == (3, 0)
+    release.set()
+    await asyncio.gather(*holders)
+    await small.close()
+
+
+async def test_a_connection_that_broke_off_serves_no_more_statements(database: Database) -> None:
+    ended = await backend(database)
+    async with database.system() as session:
+        await session.execute(sa.text("SELECT pg_terminate_backend(:pid, 1000)"), {"pid": ended})
+    await asyncio.sleep(0.1)
+    following = await backend(database)
+    assert following != ended
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1), database.statements() as connection:
+            await connection.execute("SELECT pg_sleep(5)")
+    assert await backend(database) != following
 
 
 async def test_no_server_is_unavailable(probe: Probe) -> None:

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
 from shared import errors, webapp
-from shared.database import WAITING_EACH
 from shared.deps import Session, allow, called_by
 from shared.identity import Principal
+from shared.pool import WAITING_EACH
 from shared.service import Service
 from shared.servicetokens import Caller
 from tests.shared.conftest import NOTES

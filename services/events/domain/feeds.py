@@ -40,6 +40,13 @@ class Reading(NamedTuple):
     ended: "asyncio.Future[Position]"
 
 
+class Told(NamedTuple):
+    """A record as every socket gets it."""
+
+    position: Position
+    frame: bytes
+
+
 class Feed:
     """One channel's readers by organisation, and where the common reading stands."""
 
@@ -71,7 +78,7 @@ class Feed:
         """
         client.held[self.channel] = []
         joined = await self._join(service.database, client)
-        known = after is not None and await self._patiently(self._exists, service.database, after)
+        known = after is not None and await self._knows(service.database, after)
         kept = known and not faults.active("no-catch-up")
         cursor = after if after is not None and kept else joined
         client.offer(control("subscribed", self.channel, epoch=cursor.epoch, position=cursor.text()))
@@ -79,9 +86,7 @@ class Feed:
             client.offer(control("reset", self.channel))
         await self._catch_up(service.database, client, cursor, joined)
         client.cursors[self.channel] = max(client.cursors[self.channel], cursor)
-        for position, frame in client.held.pop(self.channel, ()):
-            if position > cursor:
-                client.offer(frame)
+        client.offer(b"".join(frame for position, frame in client.held.pop(self.channel, ()) if position > cursor))
 
     def leave(self, client: Client) -> None:
         """Forgets a reader."""
@@ -112,8 +117,7 @@ class Feed:
         while client.ended is None and cursor < joined:
             span = log.Span(cursor, end)
             rows = await self._patiently(self._between, database, {client.organization_id}, span)
-            for row in rows:
-                client.offer(self._frame(row))
+            client.offer(b"".join(map(self._frame, rows)))
             sent += len(rows)
             if len(rows) < LIMIT:
                 return
@@ -131,6 +135,11 @@ class Feed:
                     return await ask(*arguments)
             except errors.Unavailable:
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _knows(self, database: Database, position: Position) -> bool:
+        """Whether a position can have been given out; for what the reading has passed in this epoch nobody is asked."""
+        passed = position.epoch == self._position.epoch and position <= self._position
+        return passed or await self._patiently(self._exists, database, position)
 
     async def _exists(self, database: Database, position: Position) -> bool:
         async with database.system() as session:
@@ -159,23 +168,37 @@ class Feed:
             reading.ended.set_result(self._position)
 
     def _deliver(self, rows: Sequence[Row[Any]], upto: Position) -> None:
+        told: dict[UUID, list[Told]] = {}
         for row in rows:
-            readers = self._clients.get(row.organization_id)
-            if readers:
-                position = place(row)
-                frame = self._frame(row)
-                for client in readers:
-                    if position > client.cursors[self.channel]:
-                        self._hand(client, position, frame)
-                        client.cursors[self.channel] = position
+            if row.organization_id in self._clients:
+                told.setdefault(row.organization_id, []).append(Told(place(row), self._frame(row)))
+        for organization_id, news in told.items():
+            self._tell(self._clients[organization_id], news)
         self._position = upto
 
-    def _hand(self, client: Client, position: Position, frame: bytes) -> None:
+    def _tell(self, readers: Iterable[Client], news: Sequence[Told]) -> None:
+        """Offers all of it as one text that readers share; one by one to those who hold it back or know some of it.
+
+        Whoever is cut for reading too slowly leaves the readers meanwhile.
+        """
+        first, last = news[0].position, news[-1].position
+        together = b"".join([one.frame for one in news])
+        for client in tuple(readers):
+            seen = client.cursors[self.channel]
+            if self.channel not in client.held and seen < first:
+                client.offer(together)
+            else:
+                for one in news:
+                    if one.position > seen:
+                        self._hand(client, one)
+            client.cursors[self.channel] = max(seen, last)
+
+    def _hand(self, client: Client, one: Told) -> None:
         held = client.held.get(self.channel)
         if held is None:
-            client.offer(frame)
+            client.offer(one.frame)
         elif len(held) < MAX_GAP:
-            held.append((position, frame))
+            held.append(one)
         else:
             client.end(TOO_SLOW, "too much came while catching up")
 

@@ -46,7 +46,6 @@ class Hub:
     def open(self, service: Service) -> None:
         """Starts following; what it needs to hear, it hears through the process's signals."""
         hub = service.part(Signals)
-        hub.hear(signals.EVENTS, self.feeds[EVENTS].waker.hear)
         hub.hear(signals.SUGGESTIONS, lambda _: self.feeds[SUGGESTIONS].waker.hear(None))
         hub.hear(signals.RUNS, self._hear_runs)
         service.start(self.follow_events)
@@ -103,6 +102,8 @@ class Hub:
         if channel in client.cursors:
             return
         client.cursors[channel] = positions.START
+        if channel == EVENTS:
+            await service.part(Signals).follow(signals.EVENTS, self.feeds[EVENTS].waker.hear)
         if channel != RUNS:
             await self.feeds[channel].follow(service, client, _position(after))
             return
@@ -112,7 +113,7 @@ class Hub:
         self._run_readers.setdefault(client.organization_id, set()).add(client)
 
     async def watch(self, service: Service) -> None:
-        """A loop: ends sockets whose token has expired or been revoked."""
+        """A loop: ends sockets whose token has expired or been revoked, and without any hears of events no more."""
         while True:
             for client in [client for clients in self._clients.values() for client in clients]:
                 try:
@@ -121,13 +122,16 @@ class Hub:
                     client.end(EXPIRED, "the token has expired or was revoked")
                 except errors.Unavailable:
                     continue  # known tokens stay good while auth is away
+            if not self._count:
+                await service.part(Signals).leave(signals.EVENTS)
             await asyncio.sleep(WATCH_SECONDS)
 
     def _hear_runs(self, message: bytes | None) -> None:
         if message is None:
-            for readers in self._run_readers.values():
-                for client in readers:
-                    client.offer(control("reset", RUNS))
+            for client in [client for readers in self._run_readers.values() for client in readers]:
+                client.offer(control("reset", RUNS))
+            return
+        if not self._run_readers:
             return
         for run in _runs(message):
             organization_id = UUID(run["organization_id"])
@@ -143,12 +147,12 @@ class Hub:
             self._flushing.clear()
             changed, self._runs = self._runs, {}
             for organization_id, runs in changed.items():
-                for run in runs.values():
-                    frame = feeds.encode(
-                        {"type": "message", "channel": RUNS, "position": None, "epoch": None, "data": run}
-                    )
-                    for client in self._run_readers.get(organization_id, ()):
-                        client.offer(frame)
+                frames = b"".join(
+                    feeds.encode({"type": "message", "channel": RUNS, "position": None, "epoch": None, "data": run})
+                    for run in runs.values()
+                )
+                for client in tuple(self._run_readers.get(organization_id, ())):
+                    client.offer(frames)
 
 
 def _position(after: str | None) -> positions.Position | None:

@@ -1,7 +1,9 @@
 """Wake-ups between processes through Redis: hints that may be lost, never facts."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -12,8 +14,9 @@ EVENTS = "floyo:live:events"
 SUGGESTIONS = "floyo:live:suggestions"
 RUNS = "floyo:runs"
 POLL_SECONDS = 0.5
-PAUSE_SECONDS = 0.004
+PAUSE_SECONDS = 0.01
 RECONNECT_SECONDS = 0.5
+_OUTAGES = (RedisError, OSError, TimeoutError)
 
 Ear = Callable[[bytes | None], None]
 
@@ -27,6 +30,7 @@ class Signals:
         self._pending: dict[str, str] = {}
         self._woken = asyncio.Event()
         self._ears: dict[str, list[Ear]] = {}
+        self._subscription: Any = None
 
     def announce(self, channel: str, message: str) -> None:
         """Publishes soon; of several messages to a channel only the last leaves."""
@@ -37,6 +41,21 @@ class Signals:
         """Calls `ear` with each message, and with None after every (re)connection, when messages may have passed."""
         self._ears.setdefault(channel, []).append(ear)
 
+    async def follow(self, channel: str, ear: Ear) -> None:
+        """As `hear`, for what is wanted only at times: a channel that nobody follows wakes no process."""
+        if channel not in self._ears:
+            self.hear(channel, ear)
+            if self._subscription is not None:
+                with contextlib.suppress(*_OUTAGES):  # the next subscription holds it
+                    await self._subscription.subscribe(channel)
+            ear(None)
+
+    async def leave(self, channel: str) -> None:
+        """Follows a channel no longer."""
+        if self._ears.pop(channel, None) and self._subscription is not None:
+            with contextlib.suppress(*_OUTAGES):
+                await self._subscription.unsubscribe(channel)
+
     async def publish(self, service: Service) -> None:
         """A loop: sends what was announced; when Redis is away, readers find out by sweeping."""
         while True:
@@ -46,7 +65,7 @@ class Signals:
             for channel, message in pending.items():
                 try:
                     await service.redis.publish(channel, message)
-                except (RedisError, OSError, TimeoutError) as error:
+                except _OUTAGES as error:
                     _log.info("wake-up-not-published", channel=channel, error=type(error).__name__)
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -55,7 +74,7 @@ class Signals:
         while self._ears:
             try:
                 await self._follow(service)
-            except (RedisError, OSError, TimeoutError) as error:
+            except _OUTAGES as error:
                 _log.info("subscription-lost", error=type(error).__name__)
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -64,10 +83,14 @@ class Signals:
             await subscription.subscribe(*self._ears)
             for ears in self._ears.values():
                 _tell(ears, None)
-            while True:
-                message = await subscription.get_message(timeout=POLL_SECONDS)
-                if message is not None:
-                    _tell(self._ears[message["channel"].decode()], message["data"])
+            self._subscription = subscription
+            try:
+                while True:
+                    message = await subscription.get_message(timeout=POLL_SECONDS)
+                    if message is not None:
+                        _tell(self._ears.get(message["channel"].decode(), []), message["data"])
+            finally:
+                self._subscription = None
 
 
 def _tell(ears: list[Ear], message: bytes | None) -> None:

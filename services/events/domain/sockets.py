@@ -16,8 +16,8 @@ TOO_SLOW = 1013
 class Outlet(Protocol):
     """A socket as the server holds it."""
 
-    def put(self, frame: bytes) -> int:
-        """Sends a whole frame without waiting; how many bytes wait to be sent."""
+    def put(self, frames: bytes) -> int:
+        """Sends whole frames without waiting; how many bytes wait to be sent."""
 
     async def ready(self) -> None:
         """Returns when most of them have left."""
@@ -47,9 +47,9 @@ class Client:
         """The one organisation whose facts it may hear."""
         return self.principal.organization_id
 
-    def offer(self, frame: bytes) -> None:
-        """Sends a frame, or cuts the reader."""
-        if self.ended is None and self._outlet.put(frame) > MAX_PENDING:
+    def offer(self, frames: bytes) -> None:
+        """Sends whole frames, or cuts the reader."""
+        if frames and self.ended is None and self._outlet.put(frames) > MAX_PENDING:
             self.end(TOO_SLOW, "reading too slowly")
 
     def end(self, code: int, reason: str) -> None:

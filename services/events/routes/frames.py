@@ -3,7 +3,6 @@
 Once a socket is admitted no request stays behind it: what it says and its end are told to whoever attends to it.
 """
 
-import asyncio
 from typing import Any, Protocol
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -35,46 +34,10 @@ class _Nobody:
 _NOBODY: Any = _Nobody()
 
 
-class _Joined:
-    """A transport that sends what one turn of the loop writes, as many frames to one socket, by one system call."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._parts:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._parts.append(data)
-        self._size += len(data)
-
-    def get_write_buffer_size(self) -> int:
-        size: int = self._transport.get_write_buffer_size()
-        return size + self._size
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        parts, self._parts, self._size = self._parts, [], 0
-        if parts:
-            self._transport.write(b"".join(parts))
-
-
 class LiveProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, which is also the outlet of a live reader; it stands among the extensions of its scope."""
 
     attendant: Attendant | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        """Writes through a transport that joins."""
-        joined: Any = _Joined(transport)
-        super().connection_made(joined)
 
     def handle_connect(self, event: Any) -> None:
         """After the handshake was understood."""
@@ -117,11 +80,11 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         if self.attendant is not None:
             self.attendant.leave()
 
-    def put(self, frame: bytes) -> int:
-        """Sends a whole frame; how many bytes wait to be sent."""
+    def put(self, frames: bytes) -> int:
+        """Sends whole frames by one system call; how many bytes wait to be sent."""
         if self.close_sent or self.disconnected:
             return 0
-        self.transport.write(frame)
+        self.transport.write(frames)
         return self.transport.get_write_buffer_size()
 
     async def ready(self) -> None:

@@ -9,7 +9,8 @@ from services.workflows.domain import schedules, triggers
 from services.workflows.storage import awaited, leases, limits, old, timers
 from services.workflows.storage.tables import run
 from shared import backlog, clock, log
-from shared.database import Database, is_transient
+from shared.database import Database
+from shared.pool import is_transient
 from shared.testing.faults import failpoint
 
 BATCH = 100

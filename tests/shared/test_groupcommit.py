@@ -1,0 +1,60 @@
+"""Groups that follow one another, and one beside a group that is held up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from shared.groupcommit import PATIENCE, GroupCommit
+from shared.service import Service
+
+
+class Log:
+    """Writes groups, each when it may."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.open = asyncio.Event()
+
+    async def write(self, items: Sequence[int]) -> list[int]:
+        self.groups.append(list(items))
+        await self.open.wait()
+        return [10 * item for item in items]
+
+
+@asynccontextmanager
+async def committing(log: Log) -> AsyncIterator[GroupCommit[int, int]]:
+    """A group commit at work."""
+    group: GroupCommit[int, int] = GroupCommit(log.write, int, 100, interval=0.001)
+    working = asyncio.create_task(group.run(Service.__new__(Service)))
+    yield group
+    working.cancel()
+    await asyncio.wait([working])
+
+
+async def test_what_comes_while_a_group_is_under_way_goes_into_the_next_in_order_of_keys() -> None:
+    log = Log()
+    async with committing(log) as group:
+        first = asyncio.create_task(group.submit([1]))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(group.submit([number])) for number in (4, 3, 2)]
+        await asyncio.sleep(PATIENCE / 5)
+        log.open.set()
+        assert await asyncio.gather(first, *others) == [[10], [40], [30], [20]]
+        assert log.groups == [[1], [2, 3, 4]]
+        assert group.size == 0
+
+
+async def test_a_group_that_is_held_up_does_not_hold_up_the_others() -> None:
+    log = Log()
+    async with committing(log) as group:
+        held = asyncio.create_task(group.submit([1]))
+        await asyncio.sleep(PATIENCE / 5)
+        log.open, locked = asyncio.Event(), log.open
+        log.open.set()
+        async with asyncio.timeout(PATIENCE * 20):
+            assert await group.submit([2]) == [20]
+            assert await group.submit([3]) == [30]
+        assert not held.done()
+        locked.set()
+        assert await held == [10]
+        assert await group.submit([4]) == [40]
