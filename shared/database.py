@@ -1,5 +1,6 @@
 """PostgreSQL: two pools a process, one for each role, and sessions that commit before anybody is answered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -49,9 +50,7 @@ class Database:
     @asynccontextmanager
     async def session(self, organization_id: UUID | None) -> AsyncIterator[AsyncSession]:
         """One transaction that sees one organisation's rows, or none; commits on leaving, rolls back on error."""
-        async with self._api.transaction() as session:
-            if organization_id is not None:
-                await set_organization(session, organization_id)
+        async with self._api.transaction(organization_id) as session:
             yield session
 
     async def glance(self, query: str, *arguments: Any) -> Any:
@@ -100,6 +99,10 @@ class Database:
             return False
         return True
 
+    async def warm(self) -> None:
+        """Opens a connection of each role, since the first of each takes long; an absent server is met by who asks."""
+        await asyncio.gather(self._api.open(), self._system.open())
+
     async def ping(self) -> None:
         """Raises Unavailable unless PostgreSQL answers."""
         async with self.system() as session:
@@ -109,13 +112,6 @@ class Database:
         """Closes every connection."""
         await self._api.close()
         await self._system.close()
-
-
-async def set_organization(session: AsyncSession, organization_id: UUID) -> None:
-    """Opens one organisation's rows to the transaction."""
-    await session.execute(
-        sqlalchemy.text("SELECT set_config('floyo.organization', :id, true)"), {"id": str(organization_id)}
-    )
 
 
 async def raw(session: AsyncSession) -> Any:

@@ -4,9 +4,11 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import orjson
 from asyncpg import exceptions
 from sqlalchemy import event
@@ -34,6 +36,18 @@ _FAULTS = (
 )  # fmt: skip
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg tells no types
+    """Begins each transaction with the organisation whose rows it may see, in one message instead of two."""
+
+    organization: UUID | None = None
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> Any:
+        """One statement, or several without arguments, as asyncpg's own; answers the status of the last."""
+        if self.organization is not None and query.startswith("BEGIN"):
+            query += f" SELECT set_config('floyo.organization', '{self.organization.hex}', true);"
+        return await super().execute(query, *args, **options)
+
+
 class Pool:
     """The connections of one role, and how long somebody has been waiting for one in vain."""
 
@@ -51,12 +65,22 @@ class Pool:
         self._asked_at = 0.0
         event.listen(self.engine.sync_engine, "checkin", self._feed)
 
+    async def open(self) -> None:
+        """Has a connection ready, if the server is there."""
+        with suppress(errors.Unavailable):
+            async with self.statements():
+                pass
+
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Commits on leaving, rolls back on error; raises Unavailable when the database is at fault."""
+    async def transaction(self, organization_id: UUID | None = None) -> AsyncIterator[AsyncSession]:
+        """Commits on leaving, rolls back on error; raises Unavailable when the database is at fault.
+
+        It sees one organisation's rows, or what the role sees without any.
+        """
         with translated():
             async with self._turn(), self._sessions() as session:
-                await self._connect(session.connection)
+                connection = await self._connect(session.connection)
+                connection.sync_connection.connection.driver_connection.organization = organization_id
                 if faults.active("slow-transactions"):
                     await asyncio.sleep(SLOW_SECONDS)
                 yield session
@@ -144,17 +168,18 @@ class Pool:
         link, _ = self._kept.pop()
         await link.close()
 
-    async def _connect(self, connect: Callable[[], Awaitable[Any]]) -> None:
+    async def _connect(self, connect: Callable[[], Awaitable[Any]]) -> Any:
         with self._asking():
             try:
                 while self._kept and self._used + len(self._kept) > self.size:
                     await self._release()
-                await connect()
+                connected = await connect()
             except Exception as error:
                 self.failing = is_transient(error) and not isinstance(error, PoolTimeout)
                 raise
         self._feed()
         self.failing = False
+        return connected
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -181,6 +206,7 @@ def _engine(url: str, pool_size: int, instance: str) -> AsyncEngine:
         hide_parameters=True,  # what people store does not belong in logs
         json_deserializer=orjson.loads,  # 1e30 comes back with all its zeros, which is no integer that we could write
         connect_args={
+            "connection_class": _Connection,
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": COMMAND_TIMEOUT,
             "server_settings": {"application_name": instance},

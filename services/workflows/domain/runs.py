@@ -13,6 +13,7 @@ from services.workflows.domain.definition import Concurrency, Definition
 from services.workflows.domain.pacing import Pace
 from services.workflows.storage import limits, news, runs, workflows
 from shared import clock, errors, ids, tracing
+from shared.database import raw
 
 MOST_RETRIED = 1_000
 
@@ -240,8 +241,7 @@ async def _admit(session: AsyncSession, limit: Concurrency, key: str, what: Star
 
 async def read(session: AsyncSession, organization_id: UUID, run_id: UUID) -> dict[str, Any]:
     """One run with every step; NotFound."""
-    connection = await (await session.connection()).get_raw_connection()
-    found = await read_many(connection.driver_connection, [(organization_id, run_id)])
+    found = await read_many(await raw(session), [(organization_id, run_id)])
     if not found:
         raise errors.NotFound
     whole: dict[str, Any] = found[organization_id, run_id]
