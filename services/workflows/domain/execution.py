@@ -32,6 +32,18 @@ class Execution:
     busy: set[str] = field(default_factory=set)
     dirty: set[str] = field(default_factory=set)
     error: dict[str, Any] | None = None
+    given: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What expressions see of the run itself stays the same."""
+        run = self.run
+        self.given = {
+            "trigger": run.trigger,
+            "event": run.event,
+            "input": run.input,
+            "run": {"id": str(run.id), "workflow_id": str(run.workflow_id), "dry_run": run.dry_run,
+                    "created_at": run.created_at.isoformat(), "trace_id": run.trace_id},
+        }  # fmt: skip
 
     def ready(self, now: datetime) -> list[Ready]:
         """Settle what needs no call, and answer the steps that may be called now."""
@@ -42,16 +54,7 @@ class Execution:
 
     def names(self, place: Place) -> dict[str, Any]:
         """What expressions see at a place."""
-        run = self.run
-        return {
-            "trigger": run.trigger,
-            "event": run.event,
-            "input": run.input,
-            "run": {"id": str(run.id), "workflow_id": str(run.workflow_id), "dry_run": run.dry_run,
-                    "created_at": run.created_at.isoformat(), "trace_id": run.trace_id},
-            "steps": self._steps(place),
-            **place.names,
-        }  # fmt: skip
+        return {**self.given, "steps": self._steps(place), **place.names}
 
     def begin(self, ready: Ready, now: datetime) -> None:
         """Note that a step is being called."""
