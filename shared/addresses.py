@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 import idna
@@ -90,6 +91,7 @@ def forbidden_reason(address: str | Address) -> str | None:
     return None
 
 
+@lru_cache(4_096)
 def normalize_host(host: str) -> str:
     """Return the one spelling of a host: a canonical IP literal or a lower-case ASCII name without its final dot.
 

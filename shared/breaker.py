@@ -126,7 +126,7 @@ class Breaker:
 
     def _record(self, era: int, error: Exception | None) -> None:
         """Tell aiobreaker an outcome, unless the state has changed since the call began."""
-        if era != self._era:
+        if era != self._era or (error is None and self.state == "closed" and not self.failures):
             return
 
         def outcome() -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import yarl
@@ -42,10 +43,12 @@ def forbidden(detail: str) -> errors.Invalid:
     return errors.Invalid("destination-forbidden", detail, extensions={"retryable": False})
 
 
+@lru_cache(256)
 def parse_url(text: str) -> yarl.URL:
     """Read an http or https URL; whatever two parsers could read in two ways is refused.
 
-    Raises Invalid `destination-forbidden`. The host of the result has its one spelling.
+    Raises Invalid `destination-forbidden`. The host of the result has its one spelling. It is remembered for a while,
+    because each gate that a call passes on its way out reads the address again.
     """
     if len(text) > MAX_URL or _CONTROL.search(text):
         raise forbidden("The URL is too long or holds characters that URLs do not hold.")

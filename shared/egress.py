@@ -217,6 +217,7 @@ class Egress(AbstractResolver):
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "Floyo", "Accept-Encoding": "gzip, deflate"},
+                timeout=aiohttp.ClientTimeout(),  # `request` has one of its own
                 skip_auto_headers=["Content-Type"],
                 auto_decompress=False,
                 trust_env=False,

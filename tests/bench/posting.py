@@ -15,11 +15,15 @@ Body = Callable[[int, int], bytes]
 
 @dataclass
 class Load:
-    """Requests to one path; `latencies` are seconds, in the order of the answers."""
+    """Requests to one path; `latencies` are seconds, in the order of the answers.
+
+    What is not answered 200 or 201, or by a body that `accepts` refuses, is a failure.
+    """
 
     port: int
     path: str
     headers: dict[str, str]
+    accepts: Callable[[bytes], bool] = lambda _: True
     latencies: list[float] = field(default_factory=list)
     failures: int = 0
 
@@ -65,7 +69,7 @@ class Link(asyncio.Protocol):
         self._head = load.head()
         self._count = 0
         self._received = b""
-        self._wanted = 0
+        self._begins = self._wanted = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
@@ -90,11 +94,13 @@ class Link(asyncio.Protocol):
             if end < 0:
                 return
             length = _LENGTH.search(self._received, 0, end)
-            self._wanted = end + 4 + (int(length[1]) if length else 0)
+            self._begins = end + 4
+            self._wanted = self._begins + (int(length[1]) if length else 0)
         if len(self._received) < self._wanted:
             return
-        self._load.failures += self._received[9:12] not in GOOD
         self._load.latencies.append(time.perf_counter() - self._began)
+        is_good = self._received[9:12] in GOOD and self._load.accepts(self._received[self._begins :])
+        self._load.failures += not is_good
         self._received, self._wanted = b"", 0
         self._post()
 

@@ -18,10 +18,12 @@ from urllib.parse import quote
 
 import aiohttp
 import asyncpg
+import orjson
 
 from infra.local import ports
 from infra.local.home import ROOT
 from tests.bench import workflow_peers
+from tests.bench.posting import Load
 from tests.chaos.stand import Stand
 
 BENCH = ROOT / ".floyo" / "bench"
@@ -86,8 +88,8 @@ async def measure(name: str, stand: Stand, seconds: float) -> dict[str, Any] | N
     port = ports.free()
     command = await start(stand, port)
     async with _running(command, port, BENCH / f"{name}.log"):
-        await drive(f"http://127.0.0.1:{port}/run", 2)
-        return await drive(f"http://127.0.0.1:{port}/run", seconds)
+        await drive(port, "/run", 2, {}, {})
+        return await drive(port, "/run", seconds, {}, {})
 
 
 async def _start_dbos(stand: Stand, port: int) -> list[str]:
@@ -156,31 +158,20 @@ async def _is_answering(port: int, process: "subprocess.Popen[bytes]") -> bool:
     return False
 
 
-async def drive(url: str, seconds: float, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
+async def drive(port: int, path: str, seconds: float, body: Any, headers: dict[str, str]) -> dict[str, Any]:
     """So many clients, each with the next run when its last has ended."""
-    latencies: list[float] = []
-    wrong: list[str] = []
-    until = time.perf_counter() + seconds
-
-    async def client(http: aiohttp.ClientSession) -> None:
-        while time.perf_counter() < until:
-            began = time.perf_counter()
-            async with http.post(url, json=body or {}) as answer:
-                found = await answer.json(content_type=None)
-                if answer.status != 200 or found.get("status", "succeeded") != "succeeded":
-                    wrong.append(f"{answer.status} {found}"[:300])
-            latencies.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    connector = aiohttp.TCPConnector(limit=CONCURRENT)
-    async with aiohttp.ClientSession(headers=headers, connector=connector) as http:
-        await asyncio.gather(*(client(http) for _ in range(CONCURRENT)))
-    elapsed = time.perf_counter() - began
-    ordered = sorted(latencies)
+    load = Load(port, path, headers, _has_succeeded)
+    raw = orjson.dumps(body)
+    rate = await load.go(seconds, lambda _client, _count: raw, CONCURRENT)
     return {
-        "runs_per_second": round(len(ordered) / elapsed, 1),
-        "p50_ms": round(ordered[len(ordered) // 2] * 1_000, 1),
-        "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1_000, 1),
-        "failures": len(wrong),
-        "first_failure": wrong[0] if wrong else None,
+        "runs": len(load.latencies),
+        "runs_per_second": round(rate, 1),
+        "p50_ms": load.percentile(0.5),
+        "p99_ms": load.percentile(0.99),
+        "failures": load.failures,
     }
+
+
+def _has_succeeded(answer: bytes) -> bool:
+    """What peers answer tells of no status."""
+    return bool(orjson.loads(answer).get("status", "succeeded") == "succeeded")

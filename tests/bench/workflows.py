@@ -10,15 +10,12 @@ import json
 import sys
 import time
 import uuid
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import asyncpg
 
-from infra.local import client
-from infra.local.home import Home
-from tests.bench import workflow_stands
+from tests.bench import spending, workflow_stands
 from tests.chaos.stand import Stand, open_stand
 
 CONCURRENT = 20
@@ -44,9 +41,9 @@ async def save(stand: Stand) -> str:
 
 async def drive(stand: Stand, workflow: str, seconds: float) -> dict[str, Any]:
     """Runs through the gateway, each awaited."""
-    url = f"http://127.0.0.1:{stand.port}/api/v1/workflows/{workflow}/runs?wait=30"
+    path = f"/api/v1/workflows/{workflow}/runs?wait=30"
     headers = {"Authorization": f"Bearer {stand.user['api_key']}"}
-    return await workflow_stands.drive(url, seconds, {"input": {"n": 1}}, headers)
+    return await workflow_stands.drive(stand.port, path, seconds, {"input": {"n": 1}}, headers)
 
 
 async def limit(stand: Stand, seconds: float) -> float:
@@ -68,32 +65,14 @@ async def limit(stand: Stand, seconds: float) -> float:
     return round(done / seconds, 1)
 
 
-def processor_seconds(stand: Stand) -> dict[str, float]:
-    """CPU time that each process of the stack has used; PostgreSQL with all of its processes."""
-    found = client.ask(Home(stand.home), {"command": "status"}, print)["status"]["processes"]
-    return {process["instance"]: _seconds(process["pid"], process["name"] == "postgres") for process in found}
-
-
-def _seconds(pid: int, family: bool) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if family else []
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / 100 + sum(_seconds(int(child), False) for child in children)
-
-
 async def measure(seconds: float) -> dict[str, Any]:
     """Every way, one after the other, in one run."""
     async with open_stand(scale={"workflows-worker": 1}, sink_seconds=0.0) as stand:
         workflow = await save(stand)
         await drive(stand, workflow, 2)
-        used = processor_seconds(stand)
+        before = spending.of_stack(stand)
         figures = await drive(stand, workflow, seconds)
-        runs = figures["runs_per_second"] * seconds
-        spent = {name: (after - used.get(name, 0.0)) / runs * 1_000 for name, after in processor_seconds(stand).items()}
-        figures["cpu_seconds_per_1000"] = round(sum(spent.values()), 2)
-        figures["cpu_seconds_per_1000_by_process"] = {name: round(value, 2) for name, value in spent.items()}
+        figures["cpu_seconds_a_thousand"] = spending.a_thousand(before, spending.of_stack(stand), figures["runs"])
         figures["limit_runs_per_second"] = await limit(stand, min(seconds, 5.0))
         figures["peers"] = {name: await measure_peer(name, stand, min(seconds, 8.0)) for name in PEERS}
     return figures

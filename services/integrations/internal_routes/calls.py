@@ -25,7 +25,7 @@ Workflows = Annotated[Caller, Depends(_admit)]
 class CallRoute(webapp.InternalRoute):
     """Does by hand what FastAPI would do for these routes, since every step of a workflow pays for it.
 
-    The caller is judged before the body, the body by the endpoint's model; the answer is JSON already.
+    The caller is judged before the body, the body by the endpoint's model; the answer is JSON already, or a Response.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -39,6 +39,8 @@ class CallRoute(webapp.InternalRoute):
             caller = await _admit(request, service, shown if scheme.lower() == "bearer" else None)
             body = _read(model, strictjson.parse(await request.body()))
             answer = await self.endpoint(body, service, service.part(Desk), caller)
+            if isinstance(answer, Response):
+                return answer
             return Response(orjson.dumps(answer), media_type="application/json")
 
         return handle

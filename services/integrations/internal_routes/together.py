@@ -1,22 +1,22 @@
 """Calls of a worker that travel in one request: each is answered on a line of its own as soon as it has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
 from fastapi import Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ValidationError
 
 from services.integrations.deps import DeskDep
 from services.integrations.internal_routes import calls
-from services.integrations.internal_routes.calls import Workflows
+from services.integrations.internal_routes.calls import CallRoute, Workflows
 from services.integrations.schemas.calls import ActionCall, HttpCall, TogetherCall, TogetherCalls
 from shared import errors, log, tracing, webapp
 from shared.deps import ServiceDep
 
 router = webapp.internal_router()
+router.route_class = CallRoute
 
 Perform = Callable[[TogetherCall], Awaitable[Any]]
 _ROUTES: dict[str, tuple[type[BaseModel], Callable[..., Awaitable[Any]]]] = {
@@ -24,6 +24,32 @@ _ROUTES: dict[str, tuple[type[BaseModel], Callable[..., Awaitable[Any]]]] = {
     "http": (HttpCall, calls.send_request),
 }
 _log = log.get(__name__)
+
+
+class Lines(Response):
+    """{index, status, body} a line, each sent when its call has ended. Whoever goes away leaves the calls to end."""
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self, asked: Sequence[TogetherCall], perform: Perform) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._asked, self._perform = asked, perform
+
+    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+        """One ASGI answer; Starlette's own for streams would watch the connection in a task beside each."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        ended: asyncio.Queue[bytes] = asyncio.Queue()
+        under_way = [
+            asyncio.create_task(_answer(index, call, self._perform, ended)) for index, call in enumerate(self._asked)
+        ]
+        left = len(under_way)
+        while left:
+            lines = [await ended.get()]
+            while not ended.empty():
+                lines.append(ended.get_nowait())
+            left -= len(lines)
+            await send({"type": "http.response.body", "body": b"".join(lines), "more_body": left > 0})
 
 
 @router.post("/calls", response_class=Response)
@@ -34,19 +60,7 @@ async def perform_together(body: TogetherCalls, service: ServiceDep, desk: DeskD
         model, endpoint = _ROUTES[call.path]
         return await endpoint(model.model_validate(call.body), service, desk, caller)
 
-    return StreamingResponse(_lines(body.calls, perform), media_type="application/x-ndjson")
-
-
-async def _lines(asked: Sequence[TogetherCall], perform: Perform) -> AsyncIterator[bytes]:
-    ended: asyncio.Queue[bytes] = asyncio.Queue()
-    under_way = [asyncio.create_task(_answer(index, call, perform, ended)) for index, call in enumerate(asked)]
-    left = len(under_way)
-    while left:
-        lines = [await ended.get()]
-        while not ended.empty():
-            lines.append(ended.get_nowait())
-        left -= len(lines)
-        yield b"".join(lines)
+    return Lines(body.calls, perform)
 
 
 async def _answer(index: int, call: TogetherCall, perform: Perform, ended: "asyncio.Queue[bytes]") -> None:

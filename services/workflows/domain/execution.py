@@ -32,6 +32,18 @@ class Execution:
     busy: set[str] = field(default_factory=set)
     dirty: set[str] = field(default_factory=set)
     error: dict[str, Any] | None = None
+    given: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What expressions see of the run itself stays the same."""
+        run = self.run
+        self.given = {
+            "trigger": run.trigger,
+            "event": run.event,
+            "input": run.input,
+            "run": {"id": str(run.id), "workflow_id": str(run.workflow_id), "dry_run": run.dry_run,
+                    "created_at": run.created_at.isoformat(), "trace_id": run.trace_id},
+        }  # fmt: skip
 
     def ready(self, now: datetime) -> list[Ready]:
         """Settle what needs no call, and answer the steps that may be called now."""
@@ -42,16 +54,7 @@ class Execution:
 
     def names(self, place: Place) -> dict[str, Any]:
         """What expressions see at a place."""
-        run = self.run
-        return {
-            "trigger": run.trigger,
-            "event": run.event,
-            "input": run.input,
-            "run": {"id": str(run.id), "workflow_id": str(run.workflow_id), "dry_run": run.dry_run,
-                    "created_at": run.created_at.isoformat(), "trace_id": run.trace_id},
-            "steps": self._steps(place),
-            **place.names,
-        }  # fmt: skip
+        return {**self.given, "steps": self._steps(place), **place.names}
 
     def begin(self, ready: Ready, now: datetime) -> None:
         """Note that a step is being called."""
@@ -181,16 +184,17 @@ class Execution:
         """Look over every place once; True when a row changed without a call, so that it pays to look again."""
         found: list[Ready] = []
         for place in list(places.every(self.plan, self.rows)):
-            for node in place.scope.nodes.values():
-                row = self.rows.get(place.prefix + node.id)
+            for name, node in place.scope.nodes.items():
+                key = place.prefix + name
+                row = self.rows.get(key)
                 if row is None:
                     verdict = self._verdict(place, node)
                     if verdict == "skip":
                         self._skip(place, node, now)
                         return [], True
                     if verdict == "go":
-                        found.append(Ready(place.prefix + node.id, node, place, self._fresh(place, node)))
-                elif self._is_due(row, now):
+                        found.append(Ready(key, node, place, Row(key, name, node.step.type)))
+                elif row.status not in ENDED and self._is_due(row, now):
                     if self._close_branches(place, node, row, now):
                         return [], True
                     if not (row.state and row.state["branches"]):
@@ -200,19 +204,17 @@ class Execution:
         return found, False
 
     def _is_due(self, row: Row, now: datetime) -> bool:
-        if row.key in self.busy or row.status in ENDED:
+        if row.key in self.busy:
             return False
         branches = bool(row.state and row.state.get("branches"))
         return row.status != "waiting" or branches or row.due_at is None or row.due_at <= now
 
-    def _fresh(self, place: Place, node: Node) -> Row:
-        return Row(place.prefix + node.id, node.id, node.step.type)
-
     def _verdict(self, place: Place, node: Node) -> str:
         """Tell whether a step that has no row yet goes, waits or is skipped."""
-        needed = [self.rows.get(place.prefix + name) for name in (*node.needs, *node.choosers, *node.catches)]
-        if any(row is None or not places.lets_pass(row, place) for row in needed):
-            return "wait"
+        for name in (*node.needs, *node.choosers, *node.catches):
+            row = self.rows.get(place.prefix + name)
+            if row is None or not places.lets_pass(row, place):
+                return "wait"
         choosers = [self.rows[place.prefix + name].status for name in node.choosers]
         if any(self.rows[place.prefix + name].status == "failed" for name in node.catches):
             return "go"

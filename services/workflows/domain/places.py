@@ -15,15 +15,10 @@ def every(plan: Plan, rows: Rows) -> Iterator[Place]:
     while pending:
         place = pending.pop()
         yield place
-        for node in place.scope.nodes.values() if has_scopes(place) else ():
+        for node in place.scope.nodes.values() if place.scope.nests else ():
             row = rows.get(place.prefix + node.id)
             if node.scopes and row is not None and row.status == "waiting" and row.state:
                 pending.extend(branches(rows, place, node, row))
-
-
-def has_scopes(place: Place) -> bool:
-    """Whether any step of a list has lists of its own inside."""
-    return any(node.scopes for node in place.scope.nodes.values())
 
 
 def branches(rows: Rows, place: Place, node: Node, row: Row) -> list[Place]:

@@ -42,9 +42,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A list of steps, in the order written."""
+    """A list of steps, in the order written; `nests` tells whether one of them has lists of its own inside."""
 
     nodes: Mapping[str, Node]
+    nests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Compiler:
                 target = handling.goto
                 nodes[target] = replace(nodes[target], catches=(*nodes[target].catches, node.id))
         self._check_order(steps, nodes, pointer)
-        return Scope(nodes)
+        return Scope(nodes, nests=any(node.scopes for node in nodes.values()))
 
     def _node(
         self, step: StepDefinition, pointer: str, before: str | None, roots: frozenset[str], depth: int

@@ -250,7 +250,7 @@ async def read(session: AsyncSession, organization_id: UUID, run_id: UUID) -> di
 
 async def read_many(connection: Any, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Any]:
     """Runs with every step, by (organisation, run); what is missing or another organisation's is left out."""
-    rows = await runs.get_many(connection, {place[0] for place in wanted}, {place[1] for place in wanted})
+    rows = await runs.get_many(connection, set(wanted))
     known = await plans.find(connection, {(row["workflow_id"], row["version"]) for row in rows})
     found = {}
     for row in rows:

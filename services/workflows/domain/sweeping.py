@@ -24,8 +24,8 @@ _log = log.get(__name__)
 
 async def look(database: Database) -> float:
     """Seconds until the next run is due, 0 when one is due now."""
-    async with database.system() as session:
-        due_at, at = await leases.next_due(session)
+    async with database.statements() as connection:
+        due_at, at = await leases.next_due(connection)
     return FAR_SECONDS if due_at is None else max(0.0, (due_at - at).total_seconds())
 
 
@@ -39,9 +39,11 @@ async def fire_timers(database: Database) -> tuple[int, float]:
     fired = 0
     async with database.system() as session:
         now = clock.now()
-        for trigger in await timers.due(session, now, BATCH):
-            fired += await _fire_alone(session, trigger, now)
         next_at = await timers.next_due(session)
+        if next_at is not None and next_at <= now:
+            for trigger in await timers.due(session, now, BATCH):
+                fired += await _fire_alone(session, trigger, now)
+            next_at = await timers.next_due(session)
         if fired:
             failpoint("timer-before-commit")
     if fired:

@@ -98,7 +98,7 @@ async def steps(connection: Any, run_ids: Sequence[UUID]) -> list[Any]:
     return list(await connection.fetch(_STEPS, list(run_ids)))
 
 
-async def next_due(session: AsyncSession) -> tuple[datetime | None, datetime]:
+async def next_due(connection: Any) -> tuple[datetime | None, datetime]:
     """The earliest `due_at` of all runs, and the time by the database's clock."""
-    row = (await session.execute(text("SELECT min(due_at) AS due_at, clock_timestamp() AS at FROM run"))).one()
-    return row.due_at, row.at
+    row = await connection.fetchrow("SELECT min(due_at) AS due_at, clock_timestamp() AS at FROM run")
+    return row["due_at"], row["at"]

@@ -26,7 +26,8 @@ _STATEMENT = """
                END,
                lease_owner = CASE WHEN given.status = 'running' THEN run.lease_owner END,
                finished_at = CASE WHEN given.status NOT IN ('running', 'waiting') THEN clock_timestamp() END
-          FROM given WHERE run.id = given.id AND {held}
+          -- By the ids too, so that the runs are looked up even while PostgreSQL knows nothing of the table's size.
+          FROM given WHERE run.id = ANY($4::uuid[]) AND run.id = given.id AND {held}
         RETURNING {columns}, run.signals <> given.signals AS is_called
     ), written AS (
         INSERT INTO run_step (run_id, key, organization_id, step_id, type, status, attempts, started_at, finished_at,
@@ -54,7 +55,7 @@ _STATEMENT = """
 _KEPT = """, kept AS (
         INSERT INTO step_output (run_id, key, organization_id, output)
         SELECT run_id, key, held.organization_id, large.output
-          FROM json_to_recordset($4::json) AS large (run_id uuid, key text, output json)
+          FROM json_to_recordset($5::json) AS large (run_id uuid, key text, output json)
           JOIN held ON held.id = large.run_id
         ON CONFLICT (run_id, key) DO UPDATE SET output = excluded.output
     )"""
@@ -109,7 +110,7 @@ async def write(connection: Any, records: Sequence[Record], lease_seconds: float
     steps = [{"run_id": record.run_id, **step} for record in ordered for step in record.steps]
     large = [{name: step[name] for name in ("run_id", "key", "output")} for step in steps if _is_aside(step)]
     inline = [{**step, "output": None} if _is_aside(step) else step for step in steps] if large else steps
-    given = [_dump(runs), _dump(inline), lease_seconds]
+    given = [_dump(runs), _dump(inline), lease_seconds, [record.run_id for record in ordered]]
     if large:
         rows = await connection.fetch(_WRITE_ASIDE, *given, _dump(large))
     else:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_or
@@ -21,14 +22,17 @@ _SUMMARY = [
         "created_at", "started_at", "finished_at",
     )
 ]  # fmt: skip
+# One by one, each in the month of its id, and wanted as JSON: an array's length would have PostgreSQL plan every time.
 _MANY = """
-    SELECT id, organization_id, workflow_id, version, status, trigger, input, output, error, dry_run, cause, trace_id,
-           created_at, started_at, finished_at, output_key,
-           (SELECT json_agg(json_build_object(
-                       'key', key, 'type', type, 'status', status, 'attempts', attempts, 'started_at', started_at,
-                       'finished_at', finished_at, 'input', input, 'output', output, 'error', error, 'aside', aside))
-              FROM run_step WHERE run_id = run.id) AS steps
-      FROM run WHERE organization_id = ANY($1::uuid[]) AND id = ANY($2::uuid[])
+    SELECT found.* FROM json_to_recordset($1::json) AS wanted (organization_id uuid, id uuid) CROSS JOIN LATERAL (
+        SELECT id, organization_id, workflow_id, version, status, trigger, input, output, error, dry_run, cause,
+               trace_id, created_at, started_at, finished_at, output_key,
+               (SELECT json_agg(json_build_object(
+                           'key', key, 'type', type, 'status', status, 'attempts', attempts, 'started_at', started_at,
+                           'finished_at', finished_at, 'input', input, 'output', output, 'error', error,
+                           'aside', aside))
+                  FROM run_step WHERE run_id = run.id) AS steps
+          FROM run WHERE run.organization_id = wanted.organization_id AND run.id = wanted.id LIMIT 1) AS found
 """
 _CANCELLED = {
     "status": "cancelled",
@@ -103,14 +107,13 @@ async def get(session: AsyncSession, organization_id: UUID, run_id: UUID, *, loc
     return (await session.execute(statement)).first()
 
 
-async def get_many(
-    connection: Any, organization_ids: Collection[UUID], run_ids: Collection[UUID]
-) -> list[dict[str, Any]]:
-    """Those of these runs that are the organisations', each with its stored `steps`, by asyncpg's own connection.
+async def get_many(connection: Any, wanted: Collection[tuple[UUID, UUID]]) -> list[dict[str, Any]]:
+    """Those of these (organisation, run) that there are, each with its stored `steps`, by asyncpg's own connection.
 
     Moments of steps are texts, as JSON has them.
     """
-    rows = await connection.fetch(_MANY, list(organization_ids), list(run_ids))
+    asked = [{"organization_id": organization_id, "id": run_id} for organization_id, run_id in wanted]
+    rows = await connection.fetch(_MANY, orjson.dumps(asked, default=str).decode())
     found = [{**row, "steps": row["steps"] or []} for row in rows]
     await asides.fill(connection, found)
     return found
