@@ -79,9 +79,9 @@ def _step(source: str, attributes: tuple[tuple[str, str], ...], actor: str | Non
     state = told.get(_STATE, "").lower()
     event = drafts.event(
         source,
-        kind if state in {"", _COMPLETE} else f"{kind}.{state}",
+        masking.mask(kind if state in {"", _COMPLETE} else f"{kind}.{state}"),
         None,
-        actor=told.get(_WHO) or actor,
+        actor=masking.mask_name(told.get(_WHO) or actor or ""),
         data=masking.mask_data({name: value for name, value in told.items() if name not in {_NAME, _WHO}}),
     )
     event |= {"subject": _MARKS[1], "time": _MARKS[2], "data": {**event.get("data", {}), "case": _MARKS[0]}}
