@@ -87,12 +87,21 @@ def _mask_known(text: str) -> str:
     return _mask(text, None)
 
 
-def _mask(text: str, found: set[str] | None) -> str:
+@lru_cache(maxsize=4_096)
+def mask_name(text: str) -> str:
+    """The name of somebody, with what is a secret for certain masked; logs name people by hashes, which stay."""
+    return _mask_certain(text, None)
+
+
+def _mask_certain(text: str, found: set[str] | None) -> str:
     text = _BLOCK.sub(MASK, text[:_LONGEST])
     for place in _PLACES:
         text = place.sub(lambda match: _mask_last(match, found), text)
-    text = _VENDORS.sub(MASK, text)
-    text = _HEX.sub(HASH, text)
+    return _VENDORS.sub(MASK, text)
+
+
+def _mask(text: str, found: set[str] | None) -> str:
+    text = _HEX.sub(HASH, _mask_certain(text, found))
     return _WORD.sub(lambda match: MASK if looks_random(match.group()) else match.group(), text)
 
 

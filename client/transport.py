@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from client import credentials, problems
+from client import credentials, problems, wire
 from client.credentials import Credentials, Store
 
 ATTEMPTS = 4
@@ -63,7 +63,8 @@ class Transport:
         limits = httpx2.Timeout(read_timeout, connect=min(5.0, self._timeout), pool=5.0)
         options: dict[str, Any] = {"params": wanted, "timeout": limits}
         if json is not None:
-            options["json"] = json
+            sent.setdefault("Content-Type", "application/json")
+            options["content"] = wire.encode(json)
         response = self._persist(method, path, sent, options, anonymous=anonymous, again=again)
         return _decoded(response)
 

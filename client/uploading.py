@@ -1,19 +1,18 @@
 """Sends events in batches while they are read: constant memory, and sending again adds nothing."""
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from client import wire
 from client.api import Floyo
 
 BATCH = 2_000
 _AHEAD = 2
 _BATCH_BYTES = 4 * 2**20
 _MOST_KEPT = 1_000
-_JSON = json.JSONEncoder(default=str)
 Batch = list[dict[str, Any]]
 
 
@@ -77,7 +76,7 @@ def batches(events: Iterable[dict[str, Any]], size: int = BATCH) -> Iterator[lis
     batch: list[dict[str, Any]] = []
     weight = 0
     for event in events:
-        cost = len(_JSON.encode(event)) + 1
+        cost = len(wire.encode(event)) + 1
         if batch and (len(batch) >= size or weight + cost > _BATCH_BYTES):
             yield batch
             batch, weight = [], 0

@@ -70,12 +70,12 @@ def read(path: Path, options: Options | None = None, report: Report = drafts.ign
 
 
 def _event(values: dict[str, str], meaning: Meaning, options: Options, stem: str, secrets: set[str]) -> Event | None:
-    kind = meaning.value("type", values)
+    kind = masking.mask(meaning.value("type", values))
     if not kind:
         raise ValueError("it has no type")
     moment = _moment(meaning.value("time", values), options)
     source = options.source or meaning.value("source", values) or stem
-    actor = _actor(meaning, values) or options.actor
+    actor = masking.mask_name(_actor(meaning, values) or options.actor or "")
     subject = meaning.value("subject", values)
     rest = {name: value for name, value in values.items() if name not in meaning.used}
     if _has_commands(meaning):

@@ -18,6 +18,8 @@ _CHUNK = 1 << 18
 _DEEPEST = 100
 _MOST_ATTRIBUTES = 200
 _VALUES = frozenset({"string", "date", "int", "float", "boolean", "id"})
+_HOLDERS = frozenset({"trace", "event"})
+_KNOWN = _VALUES | _HOLDERS
 _COMPLETE = "complete"
 # No text of an event holds a NUL once it is cleaned.
 _MARKS = ("\0case", "\0subject", "\0time")
@@ -55,8 +57,9 @@ class _Step:
 
 def _event(source: str, case: dict[str, str], attributes: dict[str, str], actor: str | None) -> tuple[Event, str]:
     """The event and its content; a log holds the same few steps again and again, so what they share is made once."""
-    step = _step(source, tuple((name, text) for name, text in attributes.items() if name != _TIME), actor)
-    moment = _moment(attributes.get(_TIME, "")).isoformat()
+    time = attributes.pop(_TIME, "")
+    step = _step(source, tuple(attributes.items()), actor)
+    moment = _moment(time).isoformat()
     named, subject = _about(case.get(_NAME, ""))
     data = {**step.event["data"], "case": named}
     event = {**step.event, "data": data, "subject": subject, "time": moment}
@@ -76,9 +79,9 @@ def _step(source: str, attributes: tuple[tuple[str, str], ...], actor: str | Non
     state = told.get(_STATE, "").lower()
     event = drafts.event(
         source,
-        kind if state in {"", _COMPLETE} else f"{kind}.{state}",
+        masking.mask(kind if state in {"", _COMPLETE} else f"{kind}.{state}"),
         None,
-        actor=told.get(_WHO) or actor,
+        actor=masking.mask_name(told.get(_WHO) or actor or ""),
         data=masking.mask_data({name: value for name, value in told.items() if name not in {_NAME, _WHO}}),
     )
     event |= {"subject": _MARKS[1], "time": _MARKS[2], "data": {**event.get("data", {}), "case": _MARKS[0]}}
@@ -130,34 +133,49 @@ def _parse(raw: BinaryIO, path: Path) -> Iterator[tuple[dict[str, str], dict[str
 
 
 class _Handler:
-    """What is open while the document goes by."""
+    """What is open while the document goes by: how deep, and the attributes of the innermost trace or event."""
 
     def __init__(self) -> None:
         self.is_log = False
-        self._open: list[str] = []
-        self._held: dict[str, dict[str, str]] = {"trace": {}, "event": {}}
+        self._depth = 0
+        self._open: list[tuple[int, str, dict[str, str]]] = [(0, "", {})]
+        self._within = 1
+        self._held: dict[str, str] = {}
+        self._trace: dict[str, str] = {}
         self._done: list[tuple[dict[str, str], dict[str, str]]] = []
 
     def open(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
-        opened = self._open
-        name = tag.rpartition(":")[2] if ":" in tag else tag
-        if name in _VALUES and opened:
-            held = self._held.get(opened[-1])
-            if held is not None and len(held) < _MOST_ATTRIBUTES and "key" in attributes:
-                held[attributes["key"]] = attributes.get("value", "")
-        elif name in {"trace", "event"}:
-            self._held[name] = {}
-        elif not opened:
+        depth = self._depth = self._depth + 1
+        name = tag if tag in _KNOWN else tag.rpartition(":")[2]
+        if name in _VALUES:
+            if depth == self._within and len(self._held) < _MOST_ATTRIBUTES and "key" in attributes:
+                self._held[attributes["key"]] = attributes.get("value", "")
+        elif name in _HOLDERS:
+            self._hold(depth, name, {})
+        elif depth == 1:
             self.is_log = name == "log"
-        opened.append(name)
-        if len(opened) > _DEEPEST:
+        if depth > _DEEPEST:
             raise Unreadable(f"The document is nested deeper than {_DEEPEST}.")
 
     def close(self, _tag: str) -> None:
         """An element ends."""
-        if self._open.pop() == "event":
-            self._done.append((self._held["trace"], self._held["event"]))
+        self._depth -= 1
+        if self._depth < self._within - 1:
+            self._release()
+
+    def _hold(self, depth: int, name: str, held: dict[str, str]) -> None:
+        self._open.append((depth, name, held))
+        self._held, self._within = held, depth + 1
+        if name == "trace":
+            self._trace = held
+
+    def _release(self) -> None:
+        _, name, held = self._open.pop()
+        if name == "event":
+            self._done.append((self._trace, held))
+        depth, _, self._held = self._open[-1]
+        self._within = depth + 1
 
     def refuse(self, *_declared: object) -> None:
         """A declaration, with which a short document could become an endless one or read other files."""

@@ -9,7 +9,6 @@ import argparse
 import csv
 import gzip
 import json
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from services.events.mining.counters import Counters
 from services.events.mining.options import Options
 from services.events.mining.sessions import Sessions, collapse, order
 from services.events.mining.tokens import plain
+from tests.bench.mining_store import Store
 from tests.events.mining import oracle
 
 HOME = Path(".floyo/bench/mining")
@@ -125,44 +125,19 @@ def streamed(cases: pl.Series, actions: pl.Series) -> dict[tuple[str, str], int]
     return stream.edges()
 
 
-def persisted(cases: pl.Series, actions: pl.Series, path: str) -> int:
+def persisted(cases: pl.Series, actions: pl.Series, path: str) -> None:
     """The same, with the counters, the last action of each case and the cursor committed to disk after each batch."""
-    stream = graph.Stream()
-    file = sqlite3.connect(path, isolation_level=None)
-    file.execute("PRAGMA journal_mode = WAL")
-    file.execute("PRAGMA synchronous = FULL")
-    file.executescript(
-        "CREATE TABLE name (kind TEXT, number INTEGER, name TEXT, PRIMARY KEY (kind, number));"
-        "CREATE TABLE last (number INTEGER PRIMARY KEY, action INTEGER);"
-        "CREATE TABLE pair (first INTEGER, second INTEGER, count INTEGER, PRIMARY KEY (first, second));"
-        "CREATE TABLE place (only_one INTEGER PRIMARY KEY, at INTEGER)"
-    )
-    known = [0, 0]
+    stream, store = graph.Stream(), Store(path)
     for begin in range(0, len(cases), BATCH):
-        owners, pairs = stream.add(cases[begin : begin + BATCH], actions[begin : begin + BATCH])
-        size = stream.counts.shape[0]
-        counts = stream.counts.reshape(-1)[pairs]
-        file.execute("BEGIN")
-        for place, (kind, numbers) in enumerate((("case", stream.cases), ("action", stream.actions))):
-            fresh = numbers.names()[known[place] :]
-            named = [(kind, known[place] + number, name) for number, name in enumerate(fresh)]
-            file.executemany("INSERT INTO name VALUES (?, ?, ?)", named)
-            known[place] += len(fresh)
-        tails = zip(owners.tolist(), stream.last[owners].tolist(), strict=True)
-        file.executemany("INSERT OR REPLACE INTO last VALUES (?, ?)", tails)
-        sums = zip((pairs // size).tolist(), (pairs % size).tolist(), counts.tolist(), strict=True)
-        file.executemany("INSERT OR REPLACE INTO pair VALUES (?, ?, ?)", sums)
-        file.execute("INSERT OR REPLACE INTO place VALUES (1, ?)", (begin + BATCH,))
-        file.execute("COMMIT")
-    (total,) = file.execute("SELECT sum(count) FROM pair").fetchone()
-    file.close()
-    return int(total)
+        changed = stream.add(cases[begin : begin + BATCH], actions[begin : begin + BATCH])
+        store.save(stream, *changed, begin + BATCH)
+    store.close()
 
 
-def kept(cases: pl.Series, actions: pl.Series) -> int:
+def kept(cases: pl.Series, actions: pl.Series) -> None:
     """`persisted` in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        return persisted(cases, actions, f"{folder}/state.sqlite")
+        persisted(cases, actions, f"{folder}/state.sqlite")
 
 
 def gapped(cases: pl.Series, actions: pl.Series) -> dict[tuple[int, ...], int]:

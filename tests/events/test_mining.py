@@ -173,6 +173,32 @@ async def test_settings_ration_suggestions_and_hide_small_teams(
     assert {pattern["actors"] for pattern in patterns} == {2}
 
 
+async def _offered(tenant: Tenant) -> list[str]:
+    """To whom there are suggestions after another mining, one name a suggestion."""
+    assert (await mine(tenant))["status"] == "succeeded"
+    return sorted(str(item["person"]) for item in (await tenant.client.get("/api/v1/suggestions")).json()["items"])
+
+
+async def test_each_person_is_told_the_weekly_number_and_more_in_the_week_after(
+    service_worker: Service, tenant: Tenant, events_urls: dict[str, str]
+) -> None:
+    await tenant.client.put("/api/v1/patterns/settings", json={"suggestions_per_week": 1})
+    second = [
+        {**event, "type": f"other.{event['type']}", "time": event["time"].replace("2026-01", "2026-02")}
+        for event in routine(seed=9)
+    ]
+    await send(tenant, routine() + second + others("bob", 8))
+    assert await _offered(tenant) == ["ada", "bob"]
+    assert await _offered(tenant) == ["ada", "bob"]
+    connection = await asyncpg.connect(events_urls["admin"])
+    try:
+        query = "UPDATE suggestion SET created_at = created_at - interval '8 days' WHERE organization_id = $1"
+        await connection.execute(query, tenant.organization_id)
+    finally:
+        await connection.close()
+    assert await _offered(tenant) == ["ada", "ada", "bob", "bob"]
+
+
 async def test_decisions_are_kept_and_teach_confidence(
     service_worker: Service, tenant: Tenant, events_urls: dict[str, str], service_events: Process, workflows: Workflows
 ) -> None:

@@ -16,7 +16,18 @@ import msgspec
 import numpy as np
 
 from services.events.domain import packing
-from services.events.mining import backtest, catalogue, condition, deadlines, miner, proposal, teams, zoning
+from services.events.mining import (
+    backtest,
+    catalogue,
+    condition,
+    deadlines,
+    inference,
+    miner,
+    proposal,
+    teams,
+    tokens,
+    zoning,
+)
 from services.events.mining.activity import Activities
 from services.events.mining.backtest import Backtest
 from services.events.mining.options import DEFAULT, Options
@@ -84,12 +95,13 @@ class Session:
         """A proposal for each chosen pattern whose examples still exist, with its backtest."""
         log = self._activities()
         history = backtest.split(log, self._options) if self._chosen else None
+        safe = inference.without_secrets(events, tokens.secrets(log))
         answer = []
         for pattern in self._chosen:
-            examples = [[events[row] for row in run] for run in _examples(pattern) if all(row in events for row in run)]
+            examples = [[safe[row] for row in run] for run in _examples(pattern) if all(row in safe for row in run)]
             if not examples or history is None:
                 continue
-            others = [events[row] for row in self._others(pattern) if row in events]
+            others = [safe[row] for row in self._others(pattern) if row in safe]
             person = teams.person(pattern, log)
             made = proposal.propose(pattern, examples, others, zone=self._zone_of(person))
             key = partial(self._value, made.workflow["trigger"].get("key", "event.actor"))

@@ -38,7 +38,7 @@ EXPRESSIONS = [
         r"\bx?freerdp\b.*?\s/p:(\S+)",
         r"\blftp\b.*?\s-u\s*[^\s,]+,(\S+)",
         r"\bnet\s+user\s+(?!/)\S+\s+(?!/)(\S+)",
-        rf"\bhtpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+{VALUE}",
+        rf"\bhtpasswd\s+-\w*b\w*\s+(?:-\w+\s+)*\S+\s+\S+\s+{VALUE}",
         rf"\bwpa_passphrase\s+\S+\s+{VALUE}",
         rf"\bnmcli\b.*?\spassword\s+{VALUE}",
         r"^\s*login\s+[^\s-]\S*\s+(\S+)\s*$",

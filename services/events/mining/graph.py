@@ -53,23 +53,22 @@ class Numbers:
         self._type = pl.Categorical(self._categories)
         # Polars forgets categories that no series is of.
         self._held = pl.Series([], dtype=self._type)
-        self._names: list[str] = []
+        self._size = 0
 
     def of(self, values: pl.Series) -> Ints:
         """The number of each string."""
         numbers: Ints = values.cast(self._type).to_physical().to_numpy().astype(np.int64)
-        if int(numbers.max(initial=-1)) >= len(self._names):
-            places = np.flatnonzero(numbers >= len(self._names))
-            _, first = np.unique(numbers[places], return_index=True)
-            self._names += values.gather(places[first]).to_list()
+        self._size = max(self._size, int(numbers.max(initial=-1)) + 1)
         return numbers
 
-    def names(self) -> list[str]:
-        """The strings by number."""
-        return self._names
+    def names(self, start: int = 0) -> list[str]:
+        """The strings by number, from one of them on."""
+        numbers = pl.Series(np.arange(start, self._size, dtype=np.uint32))
+        names: list[str] = numbers.cat.to(self._type).cast(pl.String).to_list()
+        return names
 
     def __len__(self) -> int:
-        return len(self._names)
+        return self._size
 
 
 def _counted(values: Ints, bound: int) -> tuple[Ints, Ints]:
@@ -79,6 +78,11 @@ def _counted(values: Ints, bound: int) -> tuple[Ints, Ints]:
     counts = np.bincount(values, minlength=bound)
     found = np.flatnonzero(counts)
     return found, counts[found]
+
+
+def _begins(owners: Ints) -> Ints:
+    """Where another owner begins than the one before."""
+    return np.append(0, np.flatnonzero(owners[1:] != owners[:-1]) + 1)
 
 
 @dataclass
@@ -99,17 +103,17 @@ class Stream:
         self._make_room()
         if not len(owners):
             return owners, numbers
-        first = np.diff(owners, prepend=-1) != 0
-        if np.count_nonzero(first) > len(np.unique(owners[first])):
+        begin = _begins(owners)
+        heads = np.sort(owners[begin])
+        if (heads[1:] == heads[:-1]).any():
             by_case = np.argsort(owners, kind="stable")
             owners, numbers = owners[by_case], numbers[by_case]
-            first = np.diff(owners, prepend=-1) != 0
-        begin = np.flatnonzero(first)
+            begin = _begins(owners)
         before = np.roll(numbers, 1)
         before[begin] = self.last[owners[begin]]
         known = before >= 0
         size = self.counts.shape[0]
-        pairs, times = _counted(before[known] * size + numbers[known], size * size)
+        pairs, times = _counted((before * size + numbers)[known], size * size)
         self.counts.reshape(-1)[pairs] += times
         ends = np.append(begin[1:], len(owners)) - 1
         self.last[owners[ends]] = numbers[ends]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.events.mining.redaction import MASK, redact, redact_data
+from services.events.mining.redaction import MASK, name_secrets, redact, redact_data
 
 Event = Mapping[str, Any]
 Flat = dict[str, str | int | float | bool]
@@ -19,6 +19,17 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _REDACTED = re.compile(r"\{[a-z]+\}\Z")
 _DEEPEST = 4
 _SHORTEST_PART = 2
+
+
+def without_secrets(events: Mapping[int, Event], known: set[str]) -> dict[int, Event]:
+    """The events with their secrets masked, and everywhere what is known for one or named as one by any of them."""
+    found = set(known)
+    for event in events.values():
+        name_secrets([event.get("subject"), event.get("data")], found)
+    return {
+        row: {**event, **{name: redact_data(event.get(name), found) for name in ("subject", "data")}}
+        for row, event in events.items()
+    }
 
 
 def flatten(event: Event) -> Flat:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from services.events.mining import commands
@@ -19,15 +19,17 @@ _NAMES = (
 # Running twenty expressions over every text is slow; nearly all texts are cleared by this one.
 _HINT = re.compile(
     r"pass|pwd|secret|token|key|cred|auth|cookie|bearer|basic|session|otp|\bpin\b|-----|DEK-|Proc-|://|\$\w{1,8}\$|identified"
-    r"|AKIA|ASIA|AIza|gh[pousr]_|xox|sk[-_]|rk_|whsec|npm_|glpat|ya29|SG\.|eyJ|floyo_|[A-Za-z0-9+/_-]{20}|[A-Za-z0-9+/]{6}=|\s-[pPuU]"
+    r"|AKIA|ASIA|ABIA|ACCA|AIza|gh[pousr]_|xox|xapp|sk[-_]|rk_|whsec|npm_|pypi-|hf_|_pat_|dop_v1|shp|gl[prdc]|ya29|1//|SG\.|hvs\.|eyJ|floyo_|[A-Za-z0-9+/_-]{20}|[A-Za-z0-9+/]{6}=|\s-[pPuU]"
     r"|echo|(?:\d[ -]?){12}",
     re.IGNORECASE,
 )
 _KEY_BLOCK = re.compile(r"-----BEGIN[^-]*-----.*?(?:-----END[^-]*-----|\Z)", re.DOTALL)
 _KEY_LINE = re.compile(r"(?:-----(?:BEGIN|END)[^\n]*|\b(?:Proc-Type|DEK-Info):[^\n]*)")
 _KNOWN = re.compile(
-    r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{12,}|AIza[\w-]{20,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{12,}|xox[a-z]-[\w-]{8,}"
-    r"|(?:sk|pk|rk)[-_][\w-]{16,}|whsec_[\w+/=-]{8,}|npm_\w{16,}|ya29\.[\w-]+|SG\.[\w.-]{16,}|floyo_[\w-]{8,}|eyJ[\w-]{6,}(?:\.[\w-]*){1,2})"
+    r"\b(?:(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{12,}|AIza[\w-]{20,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|gl(?:pat|rt|dt|cbt)-[\w-]{12,}"
+    r"|xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|(?:sk|pk|rk)[-_][\w-]{16,}|whsec_[\w+/=-]{8,}|npm_\w{16,}|pypi-[\w-]{16,}|hf_\w{16,}"
+    r"|dckr_pat_[\w-]{10,}|dop_v1_\w{16,}|shp(?:at|ss|ca)_\w{16,}|SG\.[\w.-]{16,}|ya29\.[\w-]+|1//[\w-]{20,}|hvs\.[\w-]{16,}"
+    r"|AGE-SECRET-KEY-1\w{16,}|floyo_[\w-]{8,}|eyJ[\w-]{6,}(?:\.[\w-]*){1,2})"
     r"|\$(?:1|2[abxy]|5|6|7|y|argon2\w{1,2}|apr1)\$[^\s:]+"
 )
 # Of what a key is made, and what stands between its parts; nothing of it is a command but by accident.
@@ -72,7 +74,7 @@ def redact(text: str, found: set[str] | None = None) -> str:
     return _WORD.sub(lambda match: MASK if _looks_random(match.group()) else match.group(), text)
 
 
-def mask_words(text: str, secrets: set[str]) -> str:
+def mask_words(text: str, secrets: Collection[str]) -> str:
     """The text with each word that is one of the secrets masked: a password seen once by name is masked everywhere."""
     if not secrets:
         return text
@@ -98,25 +100,45 @@ def pasted(lines: Sequence[str | None]) -> set[str]:
     return found - {""}
 
 
-def redact_data(value: Any) -> Any:
-    """A JSON value with secrets masked in texts and under names that tell of secrets."""
+def redact_data(value: Any, known: Collection[str] = ()) -> Any:
+    """A JSON value with secrets masked in texts and under names that tell of them; `known` ones wherever they are."""
     if isinstance(value, str):
-        return redact(value)
+        return MASK if value in known else mask_words(redact(value), known)
     if isinstance(value, Mapping):
         return {
-            key: MASK if _SECRET_KEY.search(str(key)) and item is not None else redact_data(item)
+            key: MASK if _SECRET_KEY.search(str(key)) and item is not None else redact_data(item, known)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [redact_data(item) for item in value]
+        return [redact_data(item, known) for item in value]
     return value
+
+
+def name_secrets(value: Any, found: set[str]) -> None:
+    """Adds to `found` what a JSON value names as secrets, in its texts or by its keys."""
+    if isinstance(value, str):
+        redact(value, found)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(item, str) and _SECRET_KEY.search(str(key)):
+                _remember(item, found)
+            else:
+                name_secrets(item, found)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            name_secrets(item, found)
+
+
+def _remember(secret: str, found: set[str]) -> None:
+    bare = secret.strip("\"'")
+    if len(bare) >= _SHORTEST_REMEMBERED and " " not in bare and bare != MASK:
+        found.add(bare)
 
 
 def _mask_group(match: re.Match[str], found: set[str] | None) -> str:
     secret = match.group(1)
-    bare = secret.strip("\"'")
-    if found is not None and len(bare) >= _SHORTEST_REMEMBERED and " " not in bare and bare != MASK:
-        found.add(bare)
+    if found is not None:
+        _remember(secret, found)
     start, end = match.span(1)
     whole = match.group()
     return whole[: start - match.start()] + MASK + whole[end - match.start() :]

@@ -120,6 +120,15 @@ def _labels(activities: Activities) -> tuple[Ints, list[_Label]]:
     return rank[inverse.astype(np.int64)], labels
 
 
+def secrets(activities: Activities) -> set[str]:
+    """What some subject names as a secret, and the lines of keys that were pasted line by line."""
+    found = _pasted(activities)
+    for subject in set(activities.subjects):
+        if subject is not None:
+            redact(subject, found)
+    return found
+
+
 def _pasted(activities: Activities) -> set[str]:
     """Lines of keys that somebody pasted line by line."""
     begun = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from services.events.mining.activity import Activities, from_events
 from services.events.mining.miner import mine
 from services.events.mining.prediction import ROW_CAP, Ipam, Predictor
 from services.events.mining.relations import Relations
+from tests.bench.mining_store import Store
 from tests.events.mining import planted
 
 DAY = 86400.0
@@ -148,10 +150,14 @@ def test_runs_of_a_screen_recording_are_told_apart(noise: float, least: float) -
     assert sum(scores) / len(scores) >= least
 
 
-def test_directly_follows_counts_are_those_of_a_loop() -> None:
+def interleaved() -> tuple[list[str], list[str]]:
+    """Cases and actions of a stream in which many cases go on at once."""
     random_ = random.Random(4)
-    cases = [f"c{random_.randrange(40)}" for _ in range(3000)]
-    actions = [f"a{random_.randrange(9)}" for _ in range(3000)]
+    return [f"c{random_.randrange(40)}" for _ in range(3000)], [f"a{random_.randrange(9)}" for _ in range(3000)]
+
+
+def test_directly_follows_counts_are_those_of_a_loop() -> None:
+    cases, actions = interleaved()
     expected: dict[tuple[str, str], int] = {}
     last: dict[str, str] = {}
     for case, action in zip(cases, actions, strict=True):
@@ -164,6 +170,20 @@ def test_directly_follows_counts_are_those_of_a_loop() -> None:
     for begin in range(0, 3000, 177):
         streamed.add(pl.Series(cases[begin : begin + 177]), pl.Series(actions[begin : begin + 177]))
     assert streamed.edges() == expected
+
+
+def test_a_stored_stream_goes_on_where_it_was(tmp_path: Path) -> None:
+    cases, actions = (pl.Series(column) for column in interleaved())
+    whole = graph.Stream()
+    whole.add(cases, actions)
+    begin = 0
+    while begin < len(cases):
+        store = Store(str(tmp_path / "state.sqlite"))
+        stream, begin = store.load()
+        part = slice(begin, begin + 177)
+        store.save(stream, *stream.add(cases[part], actions[part]), begin + 177)
+        store.close()
+    assert stream.edges() == whole.edges()
 
 
 def test_the_graph_shows_sessions() -> None:

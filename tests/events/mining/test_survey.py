@@ -215,6 +215,28 @@ def test_the_miners_process_replays_with_the_condition_too() -> None:
     assert len({pattern["key"] for pattern in found["patterns"]}) == len(found["patterns"])
 
 
+def test_a_proposal_holds_nothing_that_another_event_names_as_a_secret() -> None:
+    named, pasted, told = "correcthorse", "Staple9x", "batteryhorse"
+    told_once = [f"mysql --password {named}", "-----BEGIN " + "PRIVATE KEY-----", pasted, "ls -l"]
+    rows: list[tuple[Any, ...]] = [
+        ("ann", "shell", "command", subject, None, planted.START + place, place)
+        for place, subject in enumerate(told_once)
+    ]
+    for day in range(1, 31):
+        data = {"typed": f"as {named}", "line": pasted, "kept": "as usual", "told": told}
+        for place, kind in enumerate(("open", "shut")):
+            more = {"password": told} if day == 30 and kind == "open" else {}
+            time = planted.START + day * DAY + place * 20
+            rows.append(("ann", "app", kind, None, json.dumps({**data, **more}), time, len(rows)))
+    session = Session()
+    session.add(packed(rows))
+    wanted = session.mine()["wanted"]
+    events = {row: {"id": name(row), "actor": "ann", "data": json.loads(rows[row][4])} for row, _ in wanted}
+    made = str(session.propose(events))
+    assert "as usual" in made
+    assert [secret for secret in (named, pasted, told) if secret in made] == []
+
+
 def test_what_a_few_days_have_in_common_is_no_condition() -> None:
     """Examples are of all times: the day that the latest were on says nothing."""
     session = Session()
