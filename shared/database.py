@@ -40,6 +40,8 @@ _NAMING = {
     "pk": "pk_%(table_name)s",
 }
 # Classes of SQLSTATE that say "the server, not the statement": connection, resources, operator, system, and conflicts.
+# InternalClientError: the server has said on this connection that it ends, and the end has not come yet.
+_Broken = exceptions.InterfaceError | exceptions.InternalClientError
 _TRANSIENT = re.compile(r"^(08|53|57|58|40|25006|55P03|25P0[234])")
 
 
@@ -291,4 +293,4 @@ def is_transient(error: BaseException) -> bool:
         )
     if isinstance(error, exceptions.PostgresError):
         return bool(_TRANSIENT.match(error.sqlstate or ""))
-    return isinstance(error, PoolTimeout | exceptions.InterfaceError | ConnectionError | TimeoutError)
+    return isinstance(error, PoolTimeout | _Broken | ConnectionError | TimeoutError)

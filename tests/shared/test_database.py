@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+from asyncpg.exceptions import InternalClientError
 
 from shared import errors
 from shared.database import Database
@@ -131,6 +132,13 @@ async def test_a_connection_that_broke_off_serves_no_more_statements(database: D
         async with asyncio.timeout(0.1), database.statements() as connection:
             await connection.execute("SELECT pg_sleep(5)")
     assert await backend(database) != following
+
+
+async def test_a_connection_whose_server_is_ending_is_unavailable(database: Database) -> None:
+    with pytest.raises(errors.Unavailable):
+        async with database.statements():
+            raise InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+    assert await backend(database)
 
 
 async def test_no_server_is_unavailable(probe: Probe) -> None:
