@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from services.events.domain import batches, drafts, quick
 from services.events.domain.ingest import Committer
+from services.events.storage import batches as stored
+from services.events.storage.batches import Batch
 from services.events.storage.log import Draft
 from shared import errors, ids, strictjson
 from tests.events.processes import Process, Tenant
@@ -112,6 +115,31 @@ async def test_hundreds_at_once_share_commits_and_keep_their_answers(
     for body, answer in zip(bodies, answers, strict=True):
         by_id.setdefault(str(body["id"]), set()).add(answer.json()["id"])
     assert all(len(found) == 1 for found in by_id.values())
+
+
+async def test_a_batch_is_stored_as_it_was_read(tenant: Tenant, service_events: Process) -> None:
+    moments = [None, datetime.min.replace(tzinfo=UTC), datetime(2026, 1, 31, 9, 30, 0, 250_001, tzinfo=UTC)]
+    batch = Batch(
+        ["a", None, "ü"], ["s", "NULL", "{}"], ["t", '"', "\\"], [None, "null", " "], ["", None, "x,y"], moments,
+        [None, '{"n": [1, 2]}', '"\\t"'],
+    )  # fmt: skip
+    async with service_events.service.database.statements() as connection:
+        assert await stored.append(connection, tenant.organization_id, batch) is not None
+        query = "SELECT * FROM event WHERE organization_id = $1 ORDER BY sequence"
+        rows = await connection.fetch(query, tenant.organization_id)
+    for name in ("external_id", "source", "type", "actor", "subject"):
+        assert [row[name] for row in rows] == getattr(batch, name)
+    assert [row["time"] for row in rows] == [rows[0]["received_at"], *moments[1:]]
+    assert [row["data"] for row in rows] == [None, {"n": [1, 2]}, "\t"]
+
+
+@pytest.mark.parametrize("subject", ["a\x1fb", "\x1e"])
+async def test_a_batch_that_could_be_taken_apart_wrongly_is_not_stored_at_once(
+    subject: str, tenant: Tenant, service_events: Process
+) -> None:
+    batch = Batch(["1", "2"], ["s", "s"], ["t", "t"], [None, None], [None, subject], [None, None], [None, None])
+    async with service_events.service.database.statements() as connection:
+        assert await stored.append(connection, tenant.organization_id, batch) is None
 
 
 async def test_a_bad_item_of_a_group_fails_alone(tenant: Tenant, service_events: Process) -> None:

@@ -10,7 +10,8 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from services.events.storage.log import Batch, Draft
+from services.events.storage.batches import Batch
+from services.events.storage.log import Draft
 from shared import errors, ids
 
 __all__ = ["Batch", "Draft", "Incoming", "Name", "Text", "build", "encode", "invalid", "parse_time", "read"]

@@ -13,6 +13,7 @@ from services.events.domain import batches, filters, partitions, signals
 from services.events.domain.batches import Outcome
 from services.events.domain.drafts import Batch, Draft
 from services.events.domain.signals import Signals
+from services.events.storage import batches as stored
 from services.events.storage import log, rejections
 from services.events.storage.log import Appended, Position
 from services.events.storage.tables import idempotency_key
@@ -175,7 +176,7 @@ class Committer:
             return None
         try:
             async with self._database.statements() as connection:
-                found = await log.append_batch(connection, organization_id, batch)
+                found = await stored.append(connection, organization_id, batch)
         except PostgresError:
             return None
         if found is None:

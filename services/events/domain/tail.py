@@ -21,6 +21,7 @@ SWEEP_SECONDS = 1.0
 RENEW_SECONDS = 3.0
 VAIN_SECONDS = 0.1
 NOTE_SECONDS = 1.0
+IDLE_SECONDS = 0.5
 FIRST_LOOK_SECONDS = 0.002
 FAILURE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -74,7 +75,7 @@ class Consumer:
     """A durable reader of the log, a stretch of at most `batch` events at a time.
 
     `act` gets what `read` finds in the stretch, with no transaction open; `store` counts the stretch in the transaction
-    that moves the cursor.
+    that moves the cursor. `idle` is done every now and then between stretches.
     """
 
     name: str
@@ -103,10 +104,12 @@ class Consumer:
     async def _follow(self, service: Service, token: int, position: Position) -> None:
         loop = asyncio.get_running_loop()
         moved_at = loop.time()
+        idle_at = 0.0
         try:
             while True:
-                if self.idle is not None:
+                if self.idle is not None and loop.time() >= idle_at:
                     await self.idle(service)
+                    idle_at = loop.time() + IDLE_SECONDS
                 looked_at = loop.time()
                 stretch = await self._look(service.database, position)
                 if stretch.rows and self.act is not None:

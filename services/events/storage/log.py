@@ -15,14 +15,12 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import ids
-
 COLUMNS = "id, organization_id, external_id, source, type, actor, subject, time, received_at, epoch, xid, sequence"
-_TYPES = {
+TYPES = {
     "id": "uuid", "organization_id": "uuid", "external_id": "text", "source": "text", "type": "text", "actor": "text",
     "subject": "text", "time": "timestamptz", "data": "text", "extensions": "text",
 }  # fmt: skip
-_fields = attrgetter(*_TYPES)
+_fields = attrgetter(*TYPES)
 _KEY = ("id", "organization_id", "source", "external_id")
 
 
@@ -33,11 +31,11 @@ def _numbered(statement: str, names: Sequence[str]) -> str:
     return statement
 
 
-_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items())
+_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in TYPES.items())
 
 # Keys are inserted in order, so that overlapping batches wait for each other instead of deadlocking; an event whose
 # key is already taken is left out. Numbers are drawn once, in the materialised input.
-_KEYED = """
+KEYED = """
 WITH input AS MATERIALIZED (
     SELECT {given}, (SELECT max(epoch) FROM log_epoch) AS epoch, (SELECT pg_current_xact_id()::text::bigint) AS xid,
            nextval('event_sequence') AS sequence, now() AS received_at
@@ -49,15 +47,15 @@ WITH input AS MATERIALIZED (
     FROM input WHERE external_id IS NOT NULL ORDER BY organization_id, source, external_id
     ON CONFLICT DO NOTHING RETURNING event_id
 )"""
-_STORED = f"""
+STORED = f"""
 INSERT INTO event ({COLUMNS}, data, extensions)
 SELECT id, organization_id, external_id, source, type, actor, subject, coalesce(time, received_at), received_at,
        epoch, xid, sequence, data::jsonb, extensions::jsonb
 FROM input WHERE external_id IS NULL OR id IN (SELECT event_id FROM keyed)
 RETURNING id, epoch, xid, sequence
 """  # noqa: S608  # built from the constants above
-_INSERT = _KEYED + _STORED
-_EACH = {"given": "item.*", "arrays": _ARRAYS, "names": ", ".join(_TYPES)}
+_INSERT = KEYED + STORED
+_EACH = {"given": "item.*", "arrays": _ARRAYS, "names": ", ".join(TYPES)}
 APPEND = _INSERT.format(**_EACH, admitted="")
 
 _LOOK = """
@@ -70,7 +68,7 @@ _TAKEN = _LOOK.format(admitted="")
 
 # One statement that need not ask for filters first: it does nothing when an organisation of the group has any.
 _UNFILTERED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = ANY($2::uuid[]))"
-_APPEND_UNFILTERED = _numbered(_INSERT.format(**_EACH, admitted=_UNFILTERED), tuple(_TYPES))
+_APPEND_UNFILTERED = _numbered(_INSERT.format(**_EACH, admitted=_UNFILTERED), tuple(TYPES))
 _TAKEN_UNFILTERED = _numbered(_LOOK.format(admitted=_UNFILTERED), _KEY)
 
 _REACH = """
@@ -113,19 +111,6 @@ SELECT max(epoch) AS epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigin
 """
 
 
-_BATCH = ("external_id", "source", "type", "actor", "subject", "time", "data")
-_ADMITTED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = $1::uuid)"
-_APPEND_BATCH = _KEYED.format(
-    given="uuidv7() AS id, $1::uuid AS organization_id, item.*, NULL::text AS extensions",
-    arrays=", ".join(f"${place}::{_TYPES[name]}[]" for place, name in enumerate(_BATCH, 2)),
-    names=", ".join(_BATCH),
-    admitted=_ADMITTED,
-)
-_APPEND_BATCH += f""", stored AS ({_STORED})
-SELECT count(*), max(epoch), max(xid), max(sequence), EXISTS (SELECT 1{_ADMITTED}) AS admitted FROM stored
-"""  # noqa: S608
-
-
 class Position(NamedTuple):
     """Epoch of the cluster, transaction id, number within the log; compared in this order."""
 
@@ -143,22 +128,6 @@ class Span(NamedTuple):
 
     after: Position
     head: Position
-
-
-class Batch(NamedTuple):
-    """Events of one organisation, a list a column; `data` are JSON texts or None."""
-
-    external_id: list[str | None]
-    source: list[str]
-    type: list[str]
-    actor: list[str | None]
-    subject: list[str | None]
-    time: list[datetime | None]
-    data: list[str | None]
-
-    def drafts(self, organization_id: UUID) -> list["Draft"]:
-        """One by one."""
-        return [Draft(ids.new(), organization_id, *fields) for fields in zip(*self, strict=True)]
 
 
 @dataclass(slots=True)
@@ -187,7 +156,7 @@ class Appended(NamedTuple):
 
 def columns(drafts: Sequence[Draft]) -> dict[str, list[Any]]:
     """One list a column, as the statement unnests them."""
-    return dict(zip(_TYPES, map(list, zip(*map(_fields, drafts), strict=True)), strict=True))
+    return dict(zip(TYPES, map(list, zip(*map(_fields, drafts), strict=True)), strict=True))
 
 
 async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appended]:
@@ -211,17 +180,6 @@ async def append_unfiltered(connection: Any, drafts: Sequence[Draft]) -> list[Ap
         keys = ([getattr(draft, name) for draft in missing] for name in _KEY)
         found |= _duplicates(await connection.fetch(_TAKEN_UNFILTERED, *keys))
     return [found.get(draft.id) for draft in drafts]
-
-
-async def append_batch(connection: Any, organization_id: UUID, batch: Batch) -> tuple[int, Position | None] | None:
-    """Appends events without filters, committed on return: how many were new, and the last position.
-
-    None, and nothing appended, when the organisation has capture filters.
-    """
-    row = await connection.fetchrow(_APPEND_BATCH, organization_id, *batch)
-    if not row["admitted"]:
-        return None
-    return row[0], Position(row[1], row[2], row[3]) if row[0] else None
 
 
 async def taken(session: AsyncSession, drafts: Sequence[Draft]) -> dict[UUID, Appended]:

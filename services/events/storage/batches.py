@@ -1,0 +1,63 @@
+"""Whole batches of plain events, one organisation's, appended by one statement that only counts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.events.storage.log import KEYED, STORED, TYPES, Draft, Position
+from shared import ids
+
+# Seven texts cost the driver a fifth of what seven arrays do; PostgreSQL takes a column's values apart.
+_NEXT, _NOTHING = "\x1f", "\x1e"
+_COLUMNS = ("external_id", "source", "type", "actor", "subject", "time", "data")
+_ADMITTED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = $1::uuid)"
+_APPEND = KEYED.format(
+    given="uuidv7() AS id, $1::uuid AS organization_id, item.*, NULL::text AS extensions",
+    arrays=", ".join(
+        f"string_to_array(${place}, E'\\x1f', E'\\x1e')::{TYPES[name]}[]" for place, name in enumerate(_COLUMNS, 2)
+    ),
+    names=", ".join(_COLUMNS),
+    admitted=_ADMITTED,
+)
+_APPEND += f""", stored AS ({STORED})
+SELECT count(*), max(epoch), max(xid), max(sequence), EXISTS (SELECT 1{_ADMITTED}) AS admitted FROM stored
+"""  # noqa: S608
+
+
+class Batch(NamedTuple):
+    """Events of one organisation, a list a column; `data` are JSON texts or None."""
+
+    external_id: list[str | None]
+    source: list[str]
+    type: list[str]
+    actor: list[str | None]
+    subject: list[str | None]
+    time: list[datetime | None]
+    data: list[str | None]
+
+    def drafts(self, organization_id: UUID) -> list["Draft"]:
+        """One by one."""
+        return [Draft(ids.new(), organization_id, *fields) for fields in zip(*self, strict=True)]
+
+
+async def append(connection: Any, organization_id: UUID, batch: Batch) -> tuple[int, Position | None] | None:
+    """Appends events without filters, committed on return: how many were new, and the last position.
+
+    None, and nothing appended, when the organisation has capture filters, or a text holds what stands between two.
+    """
+    times = [None if time is None else time.isoformat() for time in batch.time]
+    columns: tuple[Sequence[str | None], ...] = (*batch[:5], times, batch.data)
+    lines = [_line(column) for column in columns]
+    if None in lines:
+        return None
+    row = await connection.fetchrow(_APPEND, organization_id, *lines)
+    if not row["admitted"]:
+        return None
+    return row[0], Position(row[1], row[2], row[3]) if row[0] else None
+
+
+def _line(column: Sequence[str | None]) -> str | None:
+    line = _NEXT.join([_NOTHING if value is None else value for value in column])
+    whole = line.count(_NEXT) == len(column) - 1 and line.count(_NOTHING) == column.count(None)
+    return line if whole else None
