@@ -133,11 +133,12 @@ async def test_a_batch_is_stored_as_it_was_read(tenant: Tenant, service_events: 
     assert [row["data"] for row in rows] == [None, {"n": [1, 2]}, "\t"]
 
 
-@pytest.mark.parametrize("subject", ["a\x1fb", "\x1e"])
+@pytest.mark.parametrize("subjects", [[None, "a\x1fb"], [None, "\x1e"], [""]])
 async def test_a_batch_that_could_be_taken_apart_wrongly_is_not_stored_at_once(
-    subject: str, tenant: Tenant, service_events: Process
+    subjects: list[str | None], tenant: Tenant, service_events: Process
 ) -> None:
-    batch = Batch(["1", "2"], ["s", "s"], ["t", "t"], [None, None], [None, subject], [None, None], [None, None])
+    nothing, number = [None] * len(subjects), [str(index) for index in range(len(subjects))]
+    batch = Batch(number, ["s"] * len(subjects), ["t"] * len(subjects), [*nothing], subjects, [*nothing], [*nothing])
     async with service_events.service.database.statements() as connection:
         assert await stored.append(connection, tenant.organization_id, batch) is None
 

@@ -80,7 +80,10 @@ class Signals:
 
     async def _follow(self, service: Service) -> None:
         async with service.redis.pubsub(ignore_subscribe_messages=True) as subscription:
-            await subscription.subscribe(*self._ears)
+            subscribed: set[str] = set()
+            while missing := self._ears.keys() - subscribed:  # somebody may begin to follow meanwhile
+                await subscription.subscribe(*missing)
+                subscribed |= missing
             for ears in self._ears.values():
                 _tell(ears, None)
             self._subscription = subscription

@@ -60,4 +60,4 @@ async def append(connection: Any, organization_id: UUID, batch: Batch) -> tuple[
 def _line(column: Sequence[str | None]) -> str | None:
     line = _NEXT.join([_NOTHING if value is None else value for value in column])
     whole = line.count(_NEXT) == len(column) - 1 and line.count(_NOTHING) == column.count(None)
-    return line if whole else None
+    return line if line and whole else None  # of an empty text PostgreSQL makes no value at all
