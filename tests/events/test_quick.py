@@ -137,8 +137,8 @@ async def test_a_batch_is_stored_as_it_was_read(tenant: Tenant, service_events: 
 async def test_a_batch_that_could_be_taken_apart_wrongly_is_not_stored_at_once(
     subjects: list[str | None], tenant: Tenant, service_events: Process
 ) -> None:
-    nothing, number = [None] * len(subjects), [str(index) for index in range(len(subjects))]
-    batch = Batch(number, ["s"] * len(subjects), ["t"] * len(subjects), [*nothing], subjects, [*nothing], [*nothing])
+    size = len(subjects)
+    batch = Batch([None] * size, ["s"] * size, ["t"] * size, [None] * size, subjects, [None] * size, [None] * size)
     async with service_events.service.database.statements() as connection:
         assert await stored.append(connection, tenant.organization_id, batch) is None
 
