@@ -66,9 +66,11 @@ class TestS3(ConnectorContract):
         assert len((await self.run(target, outlets, "copy_object"))["etag"]) == 32
         copied = await self.run(target, outlets, "get_object", {"key": "copies/a+b & c.csv"})
         assert copied["content"] == "a,b"
-        for key in (KEY, "copies/a+b & c.csv"):
+        mine = {KEY, "copies/a+b & c.csv"}
+        for key in mine:
             await self.run(target, outlets, "delete_object", {"key": key})
-        assert (await self.run(target, outlets, "list_objects", {}))["objects"] == []
+        left = (await self.run(target, outlets, "list_objects", {}))["objects"]
+        assert mine.isdisjoint(item["key"] for item in left)
         assert target.faults == []
 
     async def test_bytes_stay_bytes_and_parts_are_parts(self, target: Relay, outlets: Outlets) -> None:
