@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from services.events.mining.condition import EQUALS, Term
 from services.events.mining.inference import Flat
 from services.events.mining.options import MINUTE
 from services.events.mining.pattern import Pattern
+
+_ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 def is_one(pattern: Pattern) -> bool:
@@ -52,10 +55,22 @@ def trigger(pattern: Pattern, where: str, answer: str, by: str) -> dict[str, Any
 
 def step(pattern: Pattern, first: str, last: str) -> dict[str, Any]:
     """What is told: the words for both steps, and the event that was not answered."""
-    text = f"Missing: {last}, which usually follows {first} within {_minutes(pattern)}."
+    text = _text(pattern, first, last)
     told = {name: f"{{{{ event.{name} }}}}" for name in ("actor", "subject", "time")}
     output = {"does": "tell what is missing", "text": text, "after": told}
     return {"id": "alert", "type": "transform", "with": {"output": output}}
+
+
+def mail(pattern: Pattern, first: str, last: str, firsts: Sequence[Flat]) -> dict[str, Any] | None:
+    """{step, app, connector, action, input}: the alert as a mail to who did the first step, where people are known by
+    their addresses; whoever knows what the organisation has connected turns it into the action.
+    """
+    if not all(_ADDRESS.fullmatch(str(flat.get("event.actor"))) for flat in firsts):
+        return None
+    by = catalogue.MAIL
+    text = f"{_text(pattern, first, last)} The time of {first}: {{{{ event.time }}}}."
+    content = {"to": ["{{ event.actor }}"], "subject": f"Missing: {last}", "text": text}
+    return {"step": "alert", "app": by.app, "connector": by.connector, "action": by.action, "input": content}
 
 
 def title(pattern: Pattern, first: str, last: str) -> str:
@@ -74,6 +89,10 @@ def explain(pattern: Pattern, first: str, last: str, by: str) -> str:
         f"{float(str(told['alerts_per_week'])):.1f} times a week. "
         f"Estimate: {words.minutes(pattern.minutes_per_week)} a week of looking after it."
     )
+
+
+def _text(pattern: Pattern, first: str, last: str) -> str:
+    return f"Missing: {last}, which usually follows {first} within {_minutes(pattern)}."
 
 
 def _same(by: str) -> str:

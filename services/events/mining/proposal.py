@@ -142,7 +142,7 @@ def _watch(pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequen
     answer = condition.cel([*alerts.whose(pattern), *_about(pattern.steps[-1], lasts)])
     where = condition.cel([*alerts.whose(pattern), *terms])
     told, by = (words.of(pattern.steps[0]), words.of(pattern.steps[-1])), alerts.key(firsts, lasts)
-    title = alerts.title(pattern, *told)
+    title, mail = alerts.title(pattern, *told), alerts.mail(pattern, *told, firsts)
     definition = {
         "name": title[:LONGEST_NAME],
         "trigger": alerts.trigger(pattern, where, answer, by),
@@ -158,6 +158,7 @@ def _watch(pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequen
         evidence=pattern.evidence,
         conditions=tuple(terms),
         claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
+        connections=(mail,) if mail else (),
     )
 
 

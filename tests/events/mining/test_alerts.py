@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from services.events.domain import packing
+from services.events.domain import connections, packing
 from services.events.domain.miner_process import Session
+from services.integrations.connectors import email
 from services.workflows.domain.definition import Definition
 from tests.events.mining import forgotten
 from tests.events.mining.forgotten import Diary, Event
@@ -66,6 +67,23 @@ def test_an_alert_is_a_sound_workflow_that_says_why(diaries: list[tuple[Diary, l
             assert 0.1 < one["confidence"] < 0.9, "as sure as what was told was missing, which few misses show"
         keys = {one["workflow"]["trigger"]["match"]["type"]: one["workflow"]["trigger"]["key"] for one in made}
         assert (keys["lamp.lit"], keys["stock.reserved"]) == ("event.actor", "event.subject")
+
+
+def test_who_is_known_by_an_address_is_told_by_mail() -> None:
+    plain = forgotten.write(SEEDS[0]).split()[0]
+    named = [{**event, "actor": f"{event['actor'][:2]}@example.com"} for event in plain]
+    assert not any(one["details"]["connections"] for one in alerts(plain))
+    made = [{**one, "connections": one["details"]["connections"]} for one in alerts(named)]
+    assert len(made) >= len(forgotten.ROUTINES)
+    for one in made:
+        told = connections.bind(one, {"email": "our-mail"})["workflow"]
+        Definition.model_validate(told)
+        (step,) = told["steps"]
+        assert (step["type"], step["with"]["integration"], step["with"]["action"]) == ("action", "our-mail", "send")
+        assert step["with"]["input"]["to"] == ["{{ event.actor }}"]
+        mail = email.Mail.model_validate({**step["with"]["input"], "to": ["ad@example.com"]})
+        assert mail.text.startswith(f"{mail.subject}, which usually follows")
+        assert "Connect your mail server first" in connections.bind(one, {})["reasoning"]
 
 
 def test_what_follows_by_chance_is_nothing_to_miss() -> None:
