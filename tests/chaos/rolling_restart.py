@@ -12,6 +12,7 @@ from tests.chaos.traffic import Traffic
 
 RATE, SHORT_RATE = 200, 80
 SLOWEST = 2.0
+WARM_SECONDS = 5.0
 BACK_SECONDS = 30.0
 
 
@@ -28,10 +29,13 @@ async def control(options: Options) -> dict[str, Any]:
 async def _scenario(rate: int, **variables: str) -> dict[str, Any]:
     services = discovery.services()
     scale = dict.fromkeys(services, 2)
-    async with open_stand(scale=scale, sink_seconds=0, **variables) as stand, Traffic(stand, rate) as traffic:
-        await asyncio.sleep(2)
-        restarted = [await _restart(stand, process) for name in services for process in await _of(stand, name)]
-        await asyncio.sleep(2)
+    async with open_stand(scale=scale, sink_seconds=0, **variables) as stand:
+        async with Traffic(stand, rate / 4):  # what has only just begun is not restarted yet: it opens its connections
+            await asyncio.sleep(WARM_SECONDS)
+        async with Traffic(stand, rate) as traffic:
+            await asyncio.sleep(2)
+            restarted = [await _restart(stand, process) for name in services for process in await _of(stand, name)]
+            await asyncio.sleep(2)
     failed, slowest = len(traffic.failed), traffic.slowest
     faults = [f"{failed} of {len(traffic.answers)} requests failed"] if failed else []
     faults += [f"the slowest took {slowest:.1f} s"] if slowest >= SLOWEST else []
