@@ -63,6 +63,7 @@ async def _run(
     for app in apps:
         app.state.service = process
     async with service.opened(process, apps[0].state.lifespan):
+        await process.database.warm()
         process.start(follow_revocations)
         process.start(count_instances)
         process.components["limiter"] = process.gate.limiter.describe

@@ -171,5 +171,4 @@ async def opened(service: Service, lifespan: Lifespan | None) -> AsyncIterator[S
             await stack.enter_async_context(lifespan(service))
         if flags.Flags not in service.parts:
             flags.attach(service)
-        await service.database.warm()
         yield service
