@@ -1,8 +1,7 @@
 """PostgreSQL: two pools a process, one for each role, and sessions that commit before anybody is answered."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -47,22 +46,18 @@ class Database:
         self._api = Pool(url, pool_size, instance)
         self._system = Pool(system_url, pool_size, instance)
 
-    @asynccontextmanager
-    async def session(self, organization_id: UUID | None) -> AsyncIterator[AsyncSession]:
+    def session(self, organization_id: UUID | None) -> AbstractAsyncContextManager[AsyncSession]:
         """One transaction that sees one organisation's rows, or none; commits on leaving, rolls back on error."""
-        async with self._api.transaction(organization_id) as session:
-            yield session
+        return self._api.transaction(organization_id)
 
     async def glance(self, query: str, *arguments: Any) -> Any:
         """A row by one statement that opens the organisation itself, by `set_config`; for the hottest reads alone."""
         async with self._api.statements() as connection:
             return await connection.fetchrow(query, *arguments)
 
-    @asynccontextmanager
-    async def system(self) -> AsyncIterator[AsyncSession]:
+    def system(self) -> AbstractAsyncContextManager[AsyncSession]:
         """One transaction that sees every organisation's rows; commits on leaving, rolls back on error."""
-        async with self._system.transaction() as session:
-            yield session
+        return self._system.transaction()
 
     def statements(self) -> AbstractAsyncContextManager[Any]:
         """asyncpg's connection in the system role, for statements that are each a transaction of their own."""

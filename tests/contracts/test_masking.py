@@ -75,7 +75,7 @@ def word(chance: random.Random, size: int, letters: str = string.ascii_letters +
 def test_both_mask_what_a_command_names_as_a_secret(mask: Mask, command: str) -> None:
     chance = random.Random(command)
     plain = [word(chance, size, string.ascii_lowercase) + word(chance, 2, string.digits) for size in range(5, 25)]
-    marked = [word(chance, 6) + mark + word(chance, 6) + "7" for mark in "!#*+,.:=?@^_~-"[:9]]
+    marked = [word(chance, 6) + mark + word(chance, 6) + "7" for mark in "!#*+,.:=?"]
     shown = [secret for secret in plain + marked if secret in mask(command.format(secret))]
     assert shown == []
 

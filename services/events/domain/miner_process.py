@@ -93,13 +93,15 @@ class Session:
 
     def propose(self, events: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
         """A proposal for each chosen pattern whose examples still exist, with its backtest."""
+        if not self._chosen:
+            return []
         log = self._activities()
-        history = backtest.split(log, self._options) if self._chosen else None
+        history = backtest.split(log, self._options)
         safe = inference.without_secrets(events, tokens.secrets(log))
         answer = []
         for pattern in self._chosen:
             examples = [[safe[row] for row in run] for run in _examples(pattern) if all(row in safe for row in run)]
-            if not examples or history is None:
+            if not examples:
                 continue
             others = [safe[row] for row in self._others(pattern) if row in safe]
             person = teams.person(pattern, log)

@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     time: list[datetime | None]
     data: list[str | None]
 
-    def drafts(self, organization_id: UUID) -> list["Draft"]:
+    def drafts(self, organization_id: UUID) -> list[Draft]:
         """One by one."""
         return [Draft(ids.new(), organization_id, *fields) for fields in zip(*self, strict=True)]
 
