@@ -17,8 +17,8 @@ WITH input AS MATERIALIZED (
     SELECT uuidv7() AS id, number, now() - number * interval '1 second' AS time
     FROM generate_series($1::bigint, $2::bigint) AS number
 ), keyed AS (
-    INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence, body_hash)
-    SELECT $3, 'bench', 'grown-' || number, id, 1, 1, number - 1000000000, number FROM input
+    INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence)
+    SELECT $3, 'bench', 'grown-' || number, id, 1, 1, number - 1000000000 FROM input
 )
 INSERT INTO event (id, organization_id, external_id, source, type, actor, time, received_at, epoch, xid, sequence, data)
 SELECT id, $3, 'grown-' || number, 'bench', 'posted', 'ada', time, now(), 1, 1, number - 1000000000,

@@ -15,7 +15,7 @@ from tests.events.processes import Process
 AFTER, UPTO = Position(1, 1, 1), Position(1, 9, 9)
 READERS: dict[str, Callable[[AsyncSession], Awaitable[Any]]] = {
     "reach": lambda session: log.reach(session, AFTER, 500),
-    "candidates": lambda session: log.candidates(session, AFTER, UPTO),
+    "candidates": lambda session: log.candidates(session, AFTER, UPTO, 500),
     "between": lambda session: log.between(session, [ids.new()], Span(AFTER, UPTO), 500),
     "count": lambda session: stats.count(session, AFTER, UPTO),
 }
@@ -36,6 +36,7 @@ async def test_a_stretch_is_read_by_positions(
             return await execute(self, statement, *given, **more)
 
         monkeypatch.setattr(AsyncSession, "execute", explained)
+        await log.read_in_order(session)
         await READERS[name](session)
     (plan,) = plans
     assert "epoch_xid_sequence_idx" in plan

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from services.events.domain import subscriptions
+from services.events.domain.triggers import MAX_CANDIDATES
 from services.events.storage.log import Draft
 from shared import clock, ids
 from shared.service import Service
@@ -52,6 +53,18 @@ async def test_a_matching_event_is_reported_whole(
     assert set(match["event"]) == set(stored)
     assert match["event"]["data"] == {"n": [1]}
     assert await runs_of(workflows, other) == set()
+
+
+async def test_a_stretch_ends_where_as_much_is_found_as_is_taken_at_once(
+    service_worker: Service, service_events: Process, tenant: Tenant, workflows: Workflows
+) -> None:
+    trigger = await subscribe(service_events, tenant, source="crowd")
+    events = [{"source": "crowd", "type": "t", "id": str(number)} for number in range(2 * MAX_CANDIDATES + 1)]
+    for share in (events[:MAX_CANDIDATES], events[MAX_CANDIDATES:]):
+        answer = await tenant.client.post("/api/v1/events/batch", json=share)
+        assert answer.json()["accepted"] == len(share)
+    heard = await until(lambda: runs_of(workflows, trigger), lambda found: len(found) == len(events))
+    assert len(heard) == len([match for match in workflows.matches if match["trigger_id"] == trigger])
 
 
 async def test_a_late_message_catches_up_but_not_with_what_was_before(

@@ -2,14 +2,14 @@
 
 import json
 import pickle
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import crypto, errors, jobs, log, tracing
+from shared import crypto, errors, ids, jobs, log, tracing
 from shared.pagination import Cursors, cut
 
 CURSORS = Cursors(crypto.random_token(48))
@@ -104,3 +104,11 @@ def test_a_problem_names_its_fields() -> None:
     body = errors.invalid_field("/name", "Must not be empty.").body("t")
     assert body["type"] == "urn:floyo:problem:invalid"
     assert body["errors"] == [{"pointer": "/name", "detail": "Must not be empty."}]
+
+
+def test_ids_that_are_drawn_together_are_like_those_drawn_alone() -> None:
+    before, together, after = ids.new(), [UUID(text) for text in ids.many(5_000)], ids.new()
+    assert len(set(together)) == 5_000
+    assert [before, *together, after] == sorted([before, *together, after])
+    assert {one.version for one in together} == {7}
+    assert {one.variant for one in together} == {before.variant}

@@ -101,7 +101,7 @@ CREATE TABLE public.event_key (
     epoch integer NOT NULL,
     xid bigint NOT NULL,
     sequence bigint NOT NULL,
-    body_hash bigint NOT NULL
+    body_hash bigint
 );
 CREATE SEQUENCE public.event_sequence
     START WITH 1

@@ -29,11 +29,11 @@ Rows = Sequence[Row[Any]]
 
 
 class Stretch(NamedTuple):
-    """How far a consumer may move on, over how many events, and what of them it reads."""
+    """How far a consumer may move on, what it reads on the way, and whether there may be more behind."""
 
     upto: Position
-    number: int
     rows: Rows
+    more: bool
 
 
 _log = logs.get(__name__)
@@ -74,14 +74,15 @@ class Waker:
 class Consumer:
     """A durable reader of the log, a stretch of at most `batch` events at a time.
 
-    `act` gets what `read` finds in the stretch, with no transaction open; `store` counts the stretch in the transaction
-    that moves the cursor. `idle` is done every now and then between stretches.
+    `act` gets what `read` finds in the stretch, with no transaction open; where that is `most` the stretch ends.
+    `store` counts the stretch in the transaction that moves the cursor. `idle` is done now and then between stretches.
     """
 
     name: str
     waker: Waker
     batch: int
-    read: Callable[[AsyncSession, Position, Position], Awaitable[Rows]] | None = None
+    most: int = 0
+    read: Callable[[AsyncSession, Position, Position, int], Awaitable[Rows]] | None = None
     act: Callable[[Service, Rows], Awaitable[None]] | None = None
     store: Callable[[AsyncSession, Position, Position], Awaitable[None]] | None = None
     idle: Callable[[Service], Awaitable[None]] | None = None
@@ -114,12 +115,12 @@ class Consumer:
                 stretch = await self._look(service.database, position)
                 if stretch.rows and self.act is not None:
                     await self.act(service, stretch.rows)
-                if self._must_commit(stretch, loop.time() - moved_at):
+                if self._must_commit(stretch, stretch.upto > position, loop.time() - moved_at):
                     if not await self._commit(service.database, token, position, stretch.upto):
                         return
                     moved_at = loop.time()
                 position = stretch.upto
-                if stretch.number < self.batch:
+                if not stretch.more:
                     if not stretch.rows:  # whoever finds nothing for itself need not look at each wake-up
                         await asyncio.sleep(looked_at + VAIN_SECONDS - loop.time())
                     await self.waker.wait(position)
@@ -127,16 +128,20 @@ class Consumer:
             await asyncio.shield(self._release(service.database, token))
             raise
 
-    def _must_commit(self, stretch: Stretch, seconds: float) -> bool:
+    def _must_commit(self, stretch: Stretch, moves: bool, seconds: float) -> bool:
         """At once when something was done; what was passed over in vain may be passed over again after a crash."""
-        if stretch.rows or (stretch.number and self.store is not None):
+        if stretch.rows or (moves and self.store is not None):
             return True
-        return seconds > (NOTE_SECONDS if stretch.number else RENEW_SECONDS)
+        return seconds > (NOTE_SECONDS if moves else RENEW_SECONDS)
 
     async def _look(self, database: Database, position: Position) -> Stretch:
         async with database.system() as session:
-            upto, number = await log.reach(session, position, self.batch)
-            return Stretch(upto, number, await self.read(session, position, upto) if number and self.read else ())
+            await log.read_in_order(session)
+            upto, more = await log.reach(session, position, self.batch)
+            rows = await self.read(session, position, upto, self.most) if upto > position and self.read else ()
+        if rows and len(rows) == self.most:
+            return Stretch(place(rows[-1]), rows, more=True)
+        return Stretch(upto, rows, more)
 
     async def _commit(self, database: Database, token: int, position: Position, upto: Position) -> bool:
         async with database.system() as session:

@@ -5,18 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.clients import workflows
 from services.events.domain import events, subscriptions
-from services.events.domain.positions import Position
 from services.events.storage import log
 from services.events.storage import subscriptions as stored
 from shared import errors
 from shared import log as logs
 from shared.service import Service
 
-BATCH = 1_000
+BATCH = 10_000
+MAX_CANDIDATES = 1_000
 MAX_MATCHES = 500
 MAX_BYTES = 700_000
 CATCH_UP = 100
@@ -24,11 +23,6 @@ CATCH_UP = 100
 SLACK = timedelta(seconds=1)
 
 _log = logs.get(__name__)
-
-
-async def read(session: AsyncSession, after: Position, upto: Position) -> Sequence[Row[Any]]:
-    """What of a stretch of the log a trigger may wait for."""
-    return await log.candidates(session, after, upto)
 
 
 async def act(service: Service, rows: Sequence[Row[Any]]) -> None:

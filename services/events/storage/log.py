@@ -41,10 +41,9 @@ WITH input AS MATERIALIZED (
            nextval('event_sequence') AS sequence, now() AS received_at
     FROM unnest({arrays}) AS item ({names}){admitted}
 ), keyed AS (
-    INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence, body_hash)
-    SELECT organization_id, source, external_id, id, epoch, xid, sequence,
-           hashtextextended(concat_ws(E'\\x1f', type, actor, subject, data), 0)
-    FROM input WHERE external_id IS NOT NULL ORDER BY organization_id, source, external_id
+    INSERT INTO event_key (organization_id, source, external_id, event_id, epoch, xid, sequence)
+    SELECT organization_id, source, external_id, id, epoch, xid, sequence FROM input
+    WHERE external_id IS NOT NULL ORDER BY organization_id, source, external_id
     ON CONFLICT DO NOTHING RETURNING event_id
 )"""
 STORED = f"""
@@ -71,15 +70,19 @@ _UNFILTERED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_
 _APPEND_UNFILTERED = _numbered(_INSERT.format(**_EACH, admitted=_UNFILTERED), tuple(TYPES))
 _TAKEN_UNFILTERED = _numbered(_LOOK.format(admitted=_UNFILTERED), _KEY)
 
-_REACH = """
-SELECT epoch, xid, sequence, count(*) OVER () AS number FROM (
-    SELECT epoch, xid, sequence FROM event
-    WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence)
-      AND (epoch, xid, sequence) < ((SELECT max(epoch) FROM log_epoch),
-                                    pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0::bigint)
-    ORDER BY epoch, xid, sequence LIMIT :limit
-) AS stretch ORDER BY epoch DESC, xid DESC, sequence DESC LIMIT 1
+_READABLE = """
+(epoch, xid, sequence) > (:epoch, :xid, :sequence)
+AND (epoch, xid, sequence) < ((SELECT max(epoch) FROM log_epoch),
+                              pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0::bigint)
 """
+_REACH = f"""
+(SELECT epoch, xid, sequence, true AS more FROM event WHERE {_READABLE}
+ ORDER BY epoch, xid, sequence OFFSET :limit - 1 LIMIT 1)
+UNION ALL
+(SELECT epoch, xid, sequence, false FROM event WHERE {_READABLE}
+ ORDER BY epoch DESC, xid DESC, sequence DESC LIMIT 1)
+ORDER BY more DESC LIMIT 1
+"""  # noqa: S608
 
 # A glob is looked at again by whoever matches; what no subscription can want is not even read.
 _CANDIDATES = f"""
@@ -89,7 +92,7 @@ WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence)
   AND EXISTS (SELECT FROM subscription AS wish WHERE wish.active AND wish.organization_id = event.organization_id
               AND (wish.type IS NULL OR wish.type = event.type OR wish.type ~ '[*?[]')
               AND (wish.source IS NULL OR wish.source = event.source OR wish.source ~ '[*?[]'))
-ORDER BY epoch, xid, sequence
+ORDER BY epoch, xid, sequence LIMIT :limit
 """  # noqa: S608
 
 # The planner cannot tell how much lies behind a position; sorting all of a backlog for each batch would never end.
@@ -209,17 +212,21 @@ async def read_in_order(session: AsyncSession) -> None:
     await session.execute(text(IN_ORDER))
 
 
-async def reach(session: AsyncSession, after: Position, limit: int) -> tuple[Position, int]:
-    """How far a position may move on, as far as nothing can still appear before it, and over how many events."""
-    await read_in_order(session)
+async def reach(session: AsyncSession, after: Position, limit: int) -> tuple[Position, bool]:
+    """How far a position may move on, as far as nothing can still appear before it, and whether that is `limit` events.
+
+    The transaction reads in order already.
+    """
     row = (await session.execute(text(_REACH), {**after._asdict(), "limit": limit})).one_or_none()
-    return (after, 0) if row is None else (Position(row.epoch, row.xid, row.sequence), row.number)
+    return (after, False) if row is None else (Position(row.epoch, row.xid, row.sequence), row.more)
 
 
-async def candidates(session: AsyncSession, after: Position, upto: Position) -> Sequence[Row[Any]]:
-    """Events of a stretch that an active subscription may want; `data` and `extensions` are texts."""
-    await read_in_order(session)
-    return (await session.execute(text(_CANDIDATES), _bounds(after, upto))).all()
+async def candidates(session: AsyncSession, after: Position, upto: Position, limit: int) -> Sequence[Row[Any]]:
+    """The first events of a stretch that an active subscription may want; `data` and `extensions` are texts.
+
+    The transaction reads in order already.
+    """
+    return (await session.execute(text(_CANDIDATES), {**_bounds(after, upto), "limit": limit})).all()
 
 
 def _bounds(after: Position, upto: Position) -> dict[str, int]:

@@ -42,7 +42,7 @@ event_key = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("xid", sa.BigInteger, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("body_hash", sa.BigInteger, nullable=False),
+    sa.Column("body_hash", sa.BigInteger),  # no longer written
 )
 
 log_epoch = sa.Table(
