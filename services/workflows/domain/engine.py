@@ -70,7 +70,7 @@ class Engine:
             while not self._draining:
                 free = self._slots - len(self.active)
                 self._hungry = free <= 0
-                if free <= 0 or not await self._claim(min(free, BATCH)):
+                if free <= 0 or not await self._claim(free):
                     return
 
     async def renew(self) -> None:
@@ -99,9 +99,21 @@ class Engine:
             async with self._database.system() as session:
                 await leases.release(session, held)
 
-    async def _claim(self, most: int) -> bool:
+    def _share(self, free: int) -> tuple[int, int]:
+        """How many runs to claim at once, and how many one organisation may have under way.
+
+        The room of each shrinks with what is free, so that however many fill theirs, something stays free for the next:
+        alone one gets as far as `organization_slots`, of two each gets less.
+        """
+        most, spare = self._organization_slots, self._slots - self._organization_slots
+        if spare <= 0:
+            return min(free, BATCH), most
+        return min(max(1, free * most // self._slots), BATCH), min(max(1, free * most // spare), most)
+
+    async def _claim(self, free: int) -> bool:
         """Begin what is due, as far as there is room; False when nothing more is."""
-        begun, room = Counter(active.run.organization_id for active in self.active.values()), self._organization_slots
+        begun = Counter(active.run.organization_id for active in self.active.values())
+        most, room = self._share(free)
         self._hungry = self._hungry or max(begun.values(), default=0) >= room
         async with self._database.statements() as connection:
             claimed = await leases.claim(connection, self._owner, most, begun, room)
