@@ -14,7 +14,11 @@ from shared import tracing
 _SECRET_NAMES = re.compile(
     r"password|secret|token|authorization|cookie|api_?key|credential|private|totp|recovery", re.IGNORECASE
 )
-_SECRET_VALUES = re.compile(r"(floyo_[\w-]{8})[\w-]+|(eyJ[\w-]+\.[\w-]+)\.[\w-]+|://([^:/@\s]+):[^@\s]+@")
+_SECRET_VALUES = re.compile(
+    r"(floyo_[\w-]{8})[\w-]+|(eyJ[\w-]+\.[\w-]+)\.[\w-]+|://([^:/@\s]+):[^@\s]+@"
+    r"|(?<=[?&])[\w-]*(?:token|secret|password|key)[\w-]*=[^&\s\"']+",
+    re.IGNORECASE,
+)
 REDACTED = "[redacted]"
 
 

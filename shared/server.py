@@ -43,7 +43,7 @@ def serve(name: str, public: socket.socket, internal: socket.socket) -> int:
         return 2
     log.configure(name, config.instance)
     module = importlib.import_module(f"services.{name}.app")
-    uvicorn_loop = uvicorn.Config(app=module.create_app).get_loop_factory()
+    uvicorn_loop = uvicorn.Config(app=module.create_app, log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
         runner.run(_run(name, module, config, public, internal))
     return 0
@@ -118,6 +118,7 @@ def build_server(app: Any, config: settings.Settings) -> uvicorn.Server:
             ws=getattr(app.state, "socket_protocol", "auto"),
             lifespan="off",
             log_config=None,
+            log_level="warning",  # below it stand the addresses of sockets, and what was sent in their queries
             access_log=False,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE,

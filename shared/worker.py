@@ -51,7 +51,7 @@ def work(name: str, internal: socket.socket) -> int:
         return 2
     log.configure(f"{name}-worker", config.instance)
     module = importlib.import_module(f"services.{name}.worker")
-    factory = uvicorn.Config(app=work).get_loop_factory()
+    factory = uvicorn.Config(app=work, log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_run(module.create_worker(), config, internal))
     return 0

@@ -39,6 +39,12 @@ async def test_b31_too_large(tenant: Tenant, way: dict[str, str]) -> None:
     assert (await post(tenant, _chunks(8 * 1_048_576), way, BATCH))[0] == 413
 
 
+async def test_b31_a_file_that_says_to_be_too_large(tenant: Tenant) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(2**30 + 1)}
+    answer = await tenant.client.post(f"{EVENTS}/upload", content=_chunks(0), headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:floyo:problem:content-too-large")
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_b32_too_deep(tenant: Tenant, way: dict[str, str]) -> None:
     for depth in (100, 1_000, 100_000):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -251,13 +252,18 @@ async def test_runs_are_heard_as_their_latest_state(live_url: str, tenant: Tenan
 
 
 @pytest.mark.parametrize("where", ["nothing", "query", "garbage"])
-async def test_b81_no_token_no_upgrade(live_url: str, tenant: Tenant, where: str) -> None:
-    url = live_url + (f"?token={mint(tenant.organization_id)}" if where == "query" else "")
+async def test_b81_no_token_no_upgrade(
+    live_url: str, tenant: Tenant, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    token = mint(tenant.organization_id)
+    url = live_url + (f"?token={token}" if where == "query" else "")
     headers = {"Authorization": "Bearer garbage"} if where == "garbage" else {}
     with pytest.raises(InvalidStatus) as caught:
         await connect(url, additional_headers=headers)
     assert caught.value.response.status_code == 401
     assert json.loads(caught.value.response.body)["type"] == "urn:floyo:problem:invalid-token"
+    assert token not in caplog.text
 
 
 async def test_b82_a_foreign_origin_no_upgrade(live_url: str, tenant: Tenant) -> None:

@@ -76,6 +76,7 @@ def test_jobs_survive_the_trip() -> None:
     [
         {"password": "hunter22"}, {"event": {"api_key": "hunter22"}}, {"headers": [{"authorization": "hunter22"}]},
         {"message": "postgresql://floyo:hunter22@127.0.0.1/x"}, {"message": "sent floyo_12345678hunter22"},
+        {"event": '10.0.0.1 - "WebSocket /api/v1/live?x=1&access_token=hunter22" 401'},
     ],
 )  # fmt: skip
 def test_logs_hold_no_secret(entry: dict[str, object]) -> None:
