@@ -6,7 +6,7 @@ from shared import settings
 
 
 class Settings(settings.Settings):
-    """FLOYO_RUN_SLOTS bounds the runs under way in one worker, FLOYO_ORGANIZATION_SLOTS the most of one organisation."""
+    """FLOYO_RUN_SLOTS bounds the runs under way in one worker, FLOYO_ORGANIZATION_SLOTS those of one organisation."""
 
     # FLOYO_RUN_DAYS is how long ended runs are kept at least, FLOYO_RUN_COUNT how many an organisation keeps at most.
     run_days: int = Field(default=90, ge=1, le=3_650)
