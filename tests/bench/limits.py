@@ -30,7 +30,8 @@ from shared.ratelimit import Limit, Limiter, Standing
 
 CONCURRENT = 32
 CALLS, ROOM = 4_000, 1_000
-ADDED_MS, TIMES = 0.15, 3.0
+ADDED_OF_HIT, TIMES = 1.15, 3.0
+ADDED_MS = 0.15  # where a hit took 0.13: told beside the ratio
 LARGE = Limit("bench", 100_000_000, 60)
 
 
@@ -111,10 +112,12 @@ async def _exact(url: str) -> int:
 
 def judge(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """The targets, each with its value."""
+    added = round(figures["request_ms"] / figures["one_hit_ms"], 3)
     times = round(figures["together_per_second"] / figures["one_hit_per_second"], 2)
     return [
-        {"name": "added ms to a request at concurrency 1", "value": figures["request_ms"], "target": ADDED_MS,
-         "ok": figures["request_ms"] <= ADDED_MS},
+        {"name": "added to a request at concurrency 1 / one hit of the library", "value": added,
+         "target": ADDED_OF_HIT, "ok": added <= ADDED_OF_HIT, "added_ms": figures["request_ms"], "reference": ADDED_MS,
+         "within_reference": figures["request_ms"] <= ADDED_MS},
         {"name": "together / one hit a request at 32", "value": times, "target": TIMES, "ok": times >= TIMES},
         {"name": "admitted", "value": figures["admitted"], "target": ROOM, "ok": figures["admitted"] == ROOM},
     ]  # fmt: skip
