@@ -21,8 +21,9 @@ ASYNCHRONOUS = ("synchronous_commit = off", "wal_writer_delay = '10s'", "wal_wri
 
 @dataclass
 class Ledger:
-    """What callers were told."""
+    """What callers were told, who ask for so many seconds."""
 
+    patience: float
     acknowledged: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     without_retry_after: int = 0
@@ -42,7 +43,7 @@ async def control(options: Options) -> dict[str, Any]:
 
 
 async def _scenario(options: Options, *, events: int, kills: int, settings: tuple[str, ...]) -> dict[str, Any]:
-    ledger = Ledger()
+    ledger = Ledger(options.within(PATIENCE))
     async with open_stand(scale=options.scale("auth", events=2), sink_seconds=0.0) as stand:
         dsn = await asyncio.to_thread(stand.dsn, "events")
         await _set(dsn, settings)
@@ -80,7 +81,7 @@ async def _post(stand: Stand, number: int, ledger: Ledger) -> None:
     name = f"e{number}"
     headers = {"Idempotency-Key": name} if number % 2 else {}
     body = {"source": "chaos", "type": "sent", "id": name, "data": {"number": number}}
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + ledger.patience
     while time.monotonic() < deadline:
         status, answer = await _try(stand, body, headers, ledger)
         ledger.statuses[str(status)] = ledger.statuses.get(str(status), 0) + 1
