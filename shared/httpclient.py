@@ -241,13 +241,12 @@ def _decode(service: str, status: int, raw: bytes) -> Any:
 
 
 def problem(status: int, body: dict[str, Any]) -> errors.FloyoError:
-    """A sibling's problem as it rises here."""
+    """A sibling's problem as it rises here: Unavailable for 503, else Remote."""
     known = {"type", "title", "status", "detail", "trace_id", "errors"}
-    return errors.Remote(
-        status,
-        str(body["type"]).removeprefix(errors.TYPE_PREFIX),
-        str(body.get("detail", "")),
-        title=str(body.get("title", "")),
-        errors=[errors.FieldError(item["pointer"], item["detail"]) for item in body.get("errors", ())],
-        extensions={name: value for name, value in body.items() if name not in known},
-    )
+    slug, detail = str(body["type"]).removeprefix(errors.TYPE_PREFIX), str(body.get("detail", ""))
+    extensions = {name: value for name, value in body.items() if name not in known}
+    if status == errors.Unavailable.status:
+        return errors.Unavailable(slug, detail, extensions=extensions)
+    fields = [errors.FieldError(item["pointer"], item["detail"]) for item in body.get("errors", ())]
+    title = str(body.get("title", ""))
+    return errors.Remote(status, slug, detail, title=title, errors=fields, extensions=extensions)

@@ -1,12 +1,12 @@
-"""The policies of rate limits: how many requests of each class a minute, and for whom they are counted.
+"""The policies of requests by their class: how many a minute, for whom they are counted, and how long one may take.
 
-FLOYO_LIMITS overrides them by name, such as {"write-key": 600, "auth-address": 120}.
+FLOYO_LIMITS overrides the counts by name, such as {"write-key": 600, "auth-address": 120}.
 """
 
 import ipaddress
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from shared import degraded
@@ -24,8 +24,13 @@ PER_MINUTE = {
     "run": (     1_200_000,   600_000,   600_000,    60_000),
     "auth": (       60_000,    30_000,    30_000,     6_000),
 }  # fmt: skip
+# Seconds until nobody waits for a request any more; `run` may itself wait a minute for a run's end, or call a target.
+SECONDS = {"read": 15.0, "write": 15.0, "ingest": 15.0, "run": 75.0, "auth": 15.0}
+# Files of any length, and an exchange with somebody outside.
+LONG_SECONDS = 600.0
 NAMES = frozenset(f"{kind}-{scope}" for kind in PER_MINUTE for scope in SCOPES)
 STANDING = "floyo.standing"
+_LONG = ("/export", "/upload", "/authorize/complete")
 _KINDS = (
     ("auth", re.compile(r"/auth/")),
     ("ingest", re.compile(r"/events(/batch|/upload)?$|/hooks/")),
@@ -66,11 +71,20 @@ def _address(scope: Any) -> tuple[tuple[str, str], ...]:
     return (("address", network_of((scope.get("client") or ("",))[0])),)
 
 
-@cache
+def seconds_for(method: str, path: str) -> float:
+    """How long a request may take, by its method and its path."""
+    return LONG_SECONDS if path.endswith(_LONG) else SECONDS[kind_of(method, path)]
+
+
 def kind_of(method: str, path: str) -> str:
-    """The class of a route, by its method and path template."""
+    """The class of a route, by its method and its path, filled or not."""
     if method != "POST":
         return "read" if method in {"GET", "HEAD"} else "write"
+    return _kind_of_post(path)
+
+
+@lru_cache(10_000)
+def _kind_of_post(path: str) -> str:
     return next((kind for kind, pattern in _KINDS if pattern.search(path)), "write")
 
 

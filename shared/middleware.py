@@ -1,5 +1,6 @@
 """One pure ASGI middleware: trace id, safe headers, strict requests, and a figure for every answer."""
 
+import math
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -53,8 +54,12 @@ class RequestMiddleware:
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
-        if sibling and httpclient.TIMEOUT in headers:
-            tracing.bound(_patience(headers[httpclient.TIMEOUT]))
+        seconds = (
+            _patience(headers.get(httpclient.TIMEOUT))
+            if sibling
+            else limits.seconds_for(scope["method"], scope["path"])
+        )
+        tracing.bound(seconds)
         started = time.perf_counter()
         answered = False
 
@@ -90,8 +95,10 @@ class RequestMiddleware:
         durations.observe(seconds)
 
 
-def _patience(given: bytes) -> float:
-    """Seconds that a sibling says it waits, as far as they can be believed."""
+def _patience(given: bytes | None) -> float:
+    """Seconds that a sibling says it waits, as far as they can be believed; infinite if it says nothing."""
+    if given is None:
+        return math.inf
     try:
         return max(0.0, min(MAX_PATIENCE, float(given)))
     except ValueError:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from shared import errors
+from shared import errors, tracing
 from shared.testing import faults
 
 POOL_TIMEOUT = 2.0
@@ -28,6 +28,7 @@ WAITING_EACH = 20
 KEPT = 2
 SLOW_SECONDS = 0.02
 STARVED_MEMORY = 1.0
+_PLENTY = nullcontext()
 
 # Classes of SQLSTATE that say "the server, not the statement": connection, resources, operator, system, and conflicts.
 _TRANSIENT = re.compile(r"^(08|53|57|58|40|25006|55P03|25P0[234])")
@@ -75,22 +76,25 @@ class Pool:
     async def transaction(self, organization_id: UUID | None = None) -> AsyncIterator[AsyncSession]:
         """Commits on leaving, rolls back on error; raises Unavailable when the database is at fault.
 
-        It sees one organisation's rows, or what the role sees without any.
+        It sees one organisation's rows, or what the role sees without any. When nobody waits for it any more it is
+        given up, but for its commit.
         """
         with translated():
-            async with self._turn(), self._sessions() as session:
+            async with _clock() as clock, self._turn(), self._sessions() as session:
                 connection = await self._connect(session.connection)
                 connection.sync_connection.connection.driver_connection.organization = organization_id
                 if faults.active("slow-transactions"):
                     await asyncio.sleep(SLOW_SECONDS)
                 yield session
+                if clock is not None:
+                    clock.reschedule(None)
                 await session.commit()
 
     @asynccontextmanager
     async def statements(self) -> AsyncIterator[Any]:
         """asyncpg's own connection: each statement is committed by itself when it returns."""
         with translated():
-            async with self._turn():
+            async with _clock(), self._turn():
                 link, raw = await self._take()
                 try:
                     yield raw
@@ -196,6 +200,14 @@ class Pool:
         self._starving_since = None
 
 
+def _clock() -> AbstractAsyncContextManager[asyncio.Timeout | None]:
+    """Bounds what is inside by the time for which somebody waits; as long as there is plenty, other bounds do."""
+    left = tracing.remaining()
+    if left <= 0:
+        raise TimeoutError
+    return _PLENTY if left >= POOL_TIMEOUT + COMMAND_TIMEOUT else asyncio.timeout(left)
+
+
 def _engine(url: str, pool_size: int, instance: str) -> AsyncEngine:
     return create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
@@ -221,6 +233,8 @@ class translated:  # noqa: N801  # reads as a statement: `with translated():`
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, TimeoutError) and tracing.remaining() <= 0:
+            raise errors.Unavailable("deadline-exceeded", "Nobody waits for this any more.") from error
         if error is not None and is_transient(error):
             raise errors.Unavailable(
                 "database-unavailable", "The database cannot answer now; nothing was changed."

@@ -1,13 +1,13 @@
-"""Backup and restore of a local stack: `python -m infra.local.backup write [FILE] | restore FILE`.
+"""Backup and restore of a local stack: `python -m infra.local.backup write [FILE] | restore FILE | verify FILE`.
 
 A backup is one tar file: a dump of each service's database and, unless told otherwise, the secrets without which sealed
 credentials stay sealed. All dumps show the same moment to messages: while the snapshots are taken no outbox changes, so
-that whatever an outbox calls delivered is in its reader's dump, and whatever it does not is delivered again.
+that whatever an outbox calls delivered is in its reader's dump, and whatever it does not is delivered again. A manifest
+holds digests and the rows of every table at that moment; a restore is held to both, and `verify` is one into thin air.
 """
 
 import argparse
 import asyncio
-import io
 import json
 import os
 import shutil
@@ -16,23 +16,24 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
-from infra.local import binaries, client, discovery, environment, ports, postgres
+from infra.local import binaries, client, discovery, environment, ports, postgres, verification
 from infra.local.home import Home, from_environment
 from infra.local.postgres import Postgres
 from infra.local.program import stop
 from infra.local.secretfiles import write as write_secret
 from shared import migrate
 
-FORMAT = 1
+FORMAT = 2
 LOCK_TIMEOUT = "5s"
 NOT_RUNNING = 3
-Snapshots = dict[str, str]
+Manifest = dict[str, Any]
 
 
 class Refused(Exception):
@@ -48,8 +49,10 @@ def write(home: Home, options: argparse.Namespace) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     server = _server(home, home.remembered_ports()["postgres"])
     with tempfile.TemporaryDirectory(prefix="floyo-backup-") as scratch:
-        asyncio.run(_dump(server, Path(scratch)))
-        _pack(home, Path(scratch), target, with_keys=not options.without_keys)
+        manifest = asyncio.run(_dump(server, Path(scratch)))
+        if not options.without_keys:
+            shutil.copytree(home.secrets, Path(scratch) / "secrets")
+        _pack(Path(scratch), manifest, target)
     print(target)
     return 0
 
@@ -58,29 +61,59 @@ def restore(home: Home, options: argparse.Namespace) -> int:
     """Make the databases of a stopped stack from a backup; `./taskw up` starts them."""
     if client.locked(home):
         raise Refused(f"Floyo is running in {home.folder}. Stop it first: ./taskw down")
-    if (home.folder / "postgres" / "data").exists():
-        _put_aside(home, replace=options.replace)
-    home.make()
-    with tempfile.TemporaryDirectory(prefix="floyo-restore-") as scratch, tarfile.open(options.file) as archive:
-        archive.extractall(scratch, filter="data")
-        _load(home, Path(scratch))
+    with _unpacked(options.file) as (scratch, manifest):
+        if (home.folder / "postgres" / "data").exists():
+            _put_aside(home, replace=options.replace)
+        _load(home, scratch, manifest)
     print(f"restored into {home.folder}; start it: ./taskw up")
     return 0
 
 
-async def _dump(server: Postgres, scratch: Path) -> None:
+def verify(_home: Home, options: argparse.Namespace) -> int:
+    """Restore a backup into a PostgreSQL of its own, compare, and leave nothing behind."""
+    with _unpacked(options.file) as (scratch, manifest), tempfile.TemporaryDirectory(prefix="floyo-verify-") as folder:
+        Path(folder).chmod(0o711)
+        _load(Home(Path(folder)), scratch, manifest)
+    rows = sum(sum(tables.values()) for tables in manifest["rows"].values())
+    print(f"{options.file} restores: {len(manifest['rows'])} databases with {rows} rows")
+    return 0
+
+
+@contextmanager
+def _unpacked(file: str) -> Iterator[tuple[Path, Manifest]]:
+    """The files of a backup that are as they were written, and what it says of itself."""
+    with tempfile.TemporaryDirectory(prefix="floyo-restore-") as folder, tarfile.open(file) as archive:
+        archive.extractall(folder, filter="data")
+        manifest = _read_manifest(Path(folder) / verification.MANIFEST)
+        if manifest["format"] != FORMAT:
+            raise Refused(f"the backup has format {manifest['format']}, and this version reads format {FORMAT}")
+        damaged = verification.differing_files(Path(folder), manifest)
+        if damaged:
+            raise Refused(f"the backup is damaged; these are not as they were written: {', '.join(damaged)}")
+        yield Path(folder), manifest
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        manifest: Manifest = json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise Refused("this is no backup: it has no manifest that can be read") from None
+    return manifest
+
+
+async def _dump(server: Postgres, scratch: Path) -> Manifest:
     names = [name for name in discovery.owners() if discovery.migrations(name).is_dir()]
-    async with _snapshots(server, names) as snapshots:
+    async with _snapshots(server, names) as readers:
         dumps = [_run("pg_dump", server, name, "-Fc", "-f", str(scratch / f"{name}.dump"), f"--snapshot={snapshot}")
-                 for name, snapshot in snapshots.items()]  # fmt: skip
+                 for name, (_, snapshot) in readers.items()]  # fmt: skip
         await asyncio.gather(*dumps)
-    manifest = {"format": FORMAT, "written_at": time.time(), "services": names}
-    (scratch / "manifest.json").write_text(json.dumps(manifest))
+        rows = {name: await verification.count_rows(reader) for name, (reader, _) in readers.items()}
+    return {"format": FORMAT, "written_at": time.time(), "rows": rows}
 
 
 @asynccontextmanager
-async def _snapshots(server: Postgres, names: list[str]) -> AsyncIterator[Snapshots]:
-    """Snapshots of all databases, taken while no message is added or marked as delivered anywhere."""
+async def _snapshots(server: Postgres, names: list[str]) -> AsyncIterator[dict[str, tuple[Any, str]]]:
+    """A connection to each database and its snapshot, all taken while no message is added or delivered anywhere."""
     readers = {name: await asyncpg.connect(server.dsn(name)) for name in names}
     lockers = [await asyncpg.connect(server.dsn(name)) for name in names]
     try:
@@ -91,7 +124,7 @@ async def _snapshots(server: Postgres, names: list[str]) -> AsyncIterator[Snapsh
         found = {}
         for name, reader in readers.items():
             await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            found[name] = await reader.fetchval("SELECT pg_export_snapshot()")
+            found[name] = reader, await reader.fetchval("SELECT pg_export_snapshot()")
         await asyncio.gather(*(locker.execute("ROLLBACK") for locker in lockers))
         yield found
     finally:
@@ -109,18 +142,15 @@ async def _run(tool: str, server: Postgres, database: str, *arguments: str) -> N
         raise Refused(f"{tool} of {database} failed: {said.decode(errors='replace').strip()}")
 
 
-def _pack(home: Home, scratch: Path, target: Path, *, with_keys: bool) -> None:
+def _pack(scratch: Path, manifest: Manifest, target: Path) -> None:
     """One file that only its owner reads, complete or not there at all."""
+    manifest["sha256"] = verification.digests(scratch)
+    (scratch / verification.MANIFEST).write_text(json.dumps(manifest))
     draft = target.with_name(f".{target.name}.draft")
     write_secret(draft, "")
     with tarfile.open(draft, "w") as archive:
         for path in sorted(scratch.iterdir()):
             archive.add(path, path.name)
-        for path in sorted(home.secrets.iterdir()) if with_keys else ():
-            entry = tarfile.TarInfo(f"secrets/{path.name}")
-            content = path.read_bytes()
-            entry.size, entry.mode = len(content), 0o600
-            archive.addfile(entry, io.BytesIO(content))
     draft.replace(target)
 
 
@@ -137,27 +167,30 @@ def _put_aside(home: Home, *, replace: bool) -> None:
     print(f"the present data is now in {aside}", file=sys.stderr)
 
 
-def _load(home: Home, scratch: Path) -> None:
+def _load(home: Home, scratch: Path, manifest: Manifest) -> None:
     """Secrets first, because the roles of the new cluster take their passwords from them."""
-    manifest = json.loads((scratch / "manifest.json").read_text())
-    if manifest["format"] != FORMAT:
-        raise Refused(f"the backup has format {manifest['format']}, and this version reads format {FORMAT}")
+    home.make()
     for path in (scratch / "secrets").glob("*"):
         write_secret(home.secrets / path.name, path.read_text())
     server = postgres.prepare(home.folder / "postgres", ports.free(), home.secrets)
     with (home.logs / "postgres.log").open("ab") as log:
         process = postgres.run(server, log.fileno())
         try:
-            asyncio.run(_fill(home, server, scratch, manifest["services"]))
+            asyncio.run(_fill(home, server, scratch, manifest["rows"]))
         finally:
             stop(process, server.program(), grace=30)
 
 
-async def _fill(home: Home, server: Postgres, scratch: Path, names: list[str]) -> None:
-    passwords = environment.role_passwords(home.secrets, names)
-    await migrate.bootstrap(server.dsn(), passwords, {name: name for name in names})
-    for name in names:
+async def _fill(home: Home, server: Postgres, scratch: Path, rows: dict[str, verification.Counts]) -> None:
+    passwords = environment.role_passwords(home.secrets, list(rows))
+    await migrate.bootstrap(server.dsn(), passwords, {name: name for name in rows})
+    for name, written in rows.items():
         await _run("pg_restore", server, name, "--single-transaction", "--exit-on-error", str(scratch / f"{name}.dump"))
+        connection = await asyncpg.connect(server.dsn(name))
+        lost = verification.differing_tables(await verification.count_rows(connection), written)
+        await connection.close()
+        if lost:
+            raise Refused(f"the restore of {name} is incomplete; other rows than were written: {', '.join(lost)}")
 
 
 def _server(home: Home, port: int) -> Postgres:
@@ -178,6 +211,9 @@ def main(arguments: list[str]) -> int:
     restoring.add_argument("file")
     restoring.add_argument("--replace", action="store_true", help="move the present data aside")
     restoring.set_defaults(run=restore)
+    verifying = commands.add_parser("verify", help=verify.__doc__)
+    verifying.add_argument("file")
+    verifying.set_defaults(run=verify)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(from_environment(), options)

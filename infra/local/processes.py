@@ -59,7 +59,7 @@ class Forks:
 
     def __init__(self, children: Children, output: int) -> None:
         self._handles: dict[int, Handle] = {}
-        self._asked: dict[int, asyncio.Future[int]] = {}
+        self._asked: dict[int, asyncio.Future[Handle]] = {}
         self._last = 0
         self._received = b""
         self._retired = False
@@ -102,13 +102,14 @@ class Forks:
             "environment": dict(environment),
             "descriptors": len(descriptors),
         }
-        answer = self._asked[self._last] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Handle] = asyncio.get_running_loop().create_future()
+        self._asked[self._last] = answer
         self._control.setblocking(True)
         try:
             socket.send_fds(self._control, [json.dumps(request).encode() + b"\n"], list(descriptors))
         finally:
             self._control.setblocking(False)
-        return self._handles[await answer]
+        return await answer
 
     def retire(self) -> None:
         """Close as soon as nothing lives any more that was forked here; a newer fork server has taken over."""
@@ -147,15 +148,22 @@ class Forks:
             if self._retired:
                 self.retire()
         else:
-            pid = message["pid"]
-            self._handles[pid] = Handle(pid, lambda number: _send(pid, number))
-            self._asked.pop(message["id"]).set_result(pid)
+            self._begin(message["pid"], self._asked.pop(message["id"]))
+
+    def _begin(self, pid: int, asked: "asyncio.Future[Handle]") -> None:
+        """Hand a new process to whoever asked for it; one that nobody wants any more is ended."""
+        handle = self._handles[pid] = Handle(pid, lambda number: _send(pid, number))
+        if asked.done():
+            handle.send(signal.SIGKILL)
+        else:
+            asked.set_result(handle)
 
     def _lose_all(self) -> None:
         """The fork server is gone, and the kernel has killed its children with it."""
         self.close()
         for waiting in self._asked.values():
-            waiting.set_exception(ChildProcessError("the fork server ended"))
+            if not waiting.done():
+                waiting.set_exception(ChildProcessError("the fork server ended"))
         for handle in self._handles.values():
             handle.ended.set_result(-signal.SIGKILL)
         self._asked.clear()

@@ -8,6 +8,7 @@ from shared.testing import faults
 from tests.architecture.sources import all_sources
 from tests.chaos.__main__ import main
 from tests.chaos.catalogue import scenarios
+from tests.chaos.options import SHORT_PATIENCE, Options
 
 PROMISES = (
     "ingest", "workers", "failpoints", "zombies", "queue-loss", "redis-outage", "global-limit", "fanout",
@@ -34,6 +35,15 @@ def test_the_soak_goes_by_name_alone_and_the_quick_ones_have_a_short_form() -> N
     found = scenarios()
     assert [name for name, one in found.items() if not one.belongs(short=False)] == ["soak"]
     assert all(found[name].belongs(short=True) for name in QUICK)
+
+
+def test_only_short_forms_have_wider_times_and_fewer_processes() -> None:
+    full, short = Options(seed=1, short=False), Options(seed=1, short=True)
+    assert (full.within(5), short.within(5)) == (5, 5 * SHORT_PATIENCE)
+    assert full.scale("auth", workflows_worker=4) == {"workflows-worker": 4}
+    scale = short.scale("auth", workflows_worker=4)
+    assert {name: count for name, count in scale.items() if count} == {"auth": 1, "workflows-worker": 4}
+    assert set(scale) >= {"events", "events-worker", "integrations"}
 
 
 def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
 """`python -m tests.bench [NAME [ARGUMENTS]]`: one bench with its arguments, or all of them one after the other.
 
 Each is a module of this package with `main`, runs our path, its limit and its peers side by side, and ends with one
-JSON line; the exit status is 0 when every target was met.
+JSON line; the exit status is 0 when every target was met. Targets of time are stretched by `machine`, which says how
+much slower this machine is than the one they were set on.
 """
 
 import ast

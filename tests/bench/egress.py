@@ -22,6 +22,7 @@ from infra.local.home import ROOT, Home
 from shared import ids
 from shared.httpclient import Directory, Siblings
 from shared.servicetokens import ServiceTokens
+from tests.bench import machine
 from tests.chaos.stand import Stand, open_stand
 
 CONCURRENT = 8
@@ -147,10 +148,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=600)
     os.environ.setdefault("FLOYO_ENVIRONMENT", "test")
-    figures = asyncio.run(measure(parser.parse_args().calls))
-    value = figures["over_bare_ms"]
-    target = {"name": "CPU ms over bare", "value": value, "target": LIMIT_MS, "ok": value <= LIMIT_MS}
-    print(json.dumps({"bench": "egress", "ok": target["ok"], "targets": [target], **figures}))
+    calls = parser.parse_args().calls
+    here = machine.measure()
+    figures = asyncio.run(measure(calls))
+    target = here.target("CPU ms over bare", figures["over_bare_ms"], LIMIT_MS)
+    print(json.dumps({"bench": "egress", "ok": target["ok"], "targets": [target], **here.figures(), **figures}))
     return 0 if target["ok"] else 1
 
 

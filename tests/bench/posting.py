@@ -1,4 +1,4 @@
-"""A loader that costs little: kept-alive connections that post as fast as they are answered."""
+"""A loader that costs little: kept-alive connections that ask as fast as they are answered."""
 
 import asyncio
 import re
@@ -24,6 +24,7 @@ class Load:
     path: str
     headers: dict[str, str]
     accepts: Callable[[bytes], bool] = lambda _: True
+    method: str = "POST"
     latencies: list[float] = field(default_factory=list)
     failures: int = 0
 
@@ -51,7 +52,7 @@ class Load:
 
     def head(self) -> bytes:
         """What every request begins with, up to the value of Content-Length."""
-        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         return f"{head}Content-Length: ".encode()
 

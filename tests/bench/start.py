@@ -21,6 +21,8 @@ import psutil
 
 from infra.local import ports
 from infra.local.home import ROOT
+from tests.bench import machine
+from tests.bench.machine import Machine
 
 EMPTY_SECONDS, DATA_SECONDS = 6.0, 4.0
 TASKW = str(ROOT / "taskw")
@@ -78,21 +80,22 @@ def measure(rounds: int) -> dict[str, Any]:
     }
 
 
-def judge(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def judge(figures: dict[str, Any], here: Machine) -> list[dict[str, Any]]:
     """The targets, each with its value."""
     pairs = (("empty home", "empty_seconds", EMPTY_SECONDS), ("with data", "data_seconds", DATA_SECONDS))
-    return [{"name": f"seconds of up, {name}", "value": figures[key], "target": most, "ok": figures[key] <= most}
-            for name, key, most in pairs]  # fmt: skip
+    return [here.target(f"seconds of up, {name}", figures[key], most) for name, key, most in pairs]
 
 
 def main() -> int:
     """Prints one JSON line; the exit status tells whether every target is met."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.start", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    figures = measure(parser.parse_args().rounds)
-    targets = judge(figures)
+    rounds = parser.parse_args().rounds
+    here = machine.measure()
+    figures = measure(rounds)
+    targets = judge(figures, here)
     ok = all(target["ok"] for target in targets)
-    print(json.dumps({"bench": "start", "ok": ok, "targets": targets, **figures}))
+    print(json.dumps({"bench": "start", "ok": ok, "targets": targets, **here.figures(), **figures}))
     return 0 if ok else 1
 
 

@@ -13,7 +13,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from tests.bench import spending
+from tests.bench import machine, spending
+from tests.bench.machine import Machine
 from tests.chaos.stand import Stand, open_stand
 from tests.chaos.traffic import percentile
 
@@ -87,12 +88,10 @@ async def _started(stand: Stand, count: int) -> dict[str, float]:
         await asyncio.sleep(0.5)
 
 
-def _targets(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _targets(figures: dict[str, Any], here: Machine) -> list[dict[str, Any]]:
     return [
-        {"name": "p50 ms from event to run", "value": figures["p50_ms"], "target": P50_MS,
-         "ok": figures["p50_ms"] <= P50_MS},
-        {"name": "p99 ms from event to run", "value": figures["p99_ms"], "target": P99_MS,
-         "ok": figures["p99_ms"] <= P99_MS},
+        here.target("p50 ms from event to run", figures["p50_ms"], P50_MS),
+        here.target("p99 ms from event to run", figures["p99_ms"], P99_MS),
         {"name": "runs", "value": figures["runs"], "target": figures["events"],
          "ok": figures["runs"] == figures["events"]},
     ]  # fmt: skip
@@ -103,10 +102,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.triggers", description=__doc__)
     parser.add_argument("--seconds", type=float, default=15.0)
     given = parser.parse_args()
+    here = machine.measure()
     figures = asyncio.run(measure(given.seconds))
-    targets = _targets(figures)
+    targets = _targets(figures, here)
     ok = all(target["ok"] for target in targets)
-    print(json.dumps({"bench": "triggers", "ok": ok, "targets": targets, **figures}))
+    print(json.dumps({"bench": "triggers", "ok": ok, "targets": targets, **here.figures(), **figures}))
     return 0 if ok else 1
 
 

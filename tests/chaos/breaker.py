@@ -43,29 +43,29 @@ class Figures:
 
 async def run(options: Options) -> dict[str, Any]:
     """Open, half-open twice, closed again; the short form is half-open once, and healed by then."""
-    return await _scenario(short=options.short, TZ=ZONE)
+    return await _scenario(options, TZ=ZONE)
 
 
 async def control(options: Options) -> dict[str, Any]:
     """aiobreaker alone must fail, already when it opens."""
-    return await _scenario(short=options.short, closes=not options.short, FLOYO_FAULTS="bare-breaker", TZ=ZONE)
+    return await _scenario(options, closes=not options.short, FLOYO_FAULTS="bare-breaker", TZ=ZONE)
 
 
-async def _scenario(*, short: bool, closes: bool = True, **variables: str) -> dict[str, Any]:
+async def _scenario(options: Options, *, closes: bool = True, **variables: str) -> dict[str, Any]:
     figures = Figures()
     async with targets.listening() as target:
         allowed = f"127.0.0.1:{target.port}"
         async with open_stand(
-            scale={"integrations": 1}, sink_seconds=0, FLOYO_EGRESS_ALLOW=allowed, **variables
+            scale=options.scale("auth", integrations=1), sink_seconds=0, FLOYO_EGRESS_ALLOW=allowed, **variables
         ) as stand:
             action = await _connect(stand, target)
-            await _open(stand, action, target, figures)
-            if not short:
+            await _open(stand, action, target, figures, options)
+            if not options.short:
                 await _probe(stand, action, target, figures, calls=20)
             if closes:
                 await _until_reset()
                 target.recover()
-                await _close(stand, action, target, figures)
+                await _close(stand, action, target, figures, options)
     return {**figures.measured, "faults": figures.faults}
 
 
@@ -79,12 +79,12 @@ async def _connect(stand: Stand, target: Target) -> str:
     return f"/integrations/{made['id']}/actions/request"
 
 
-async def _open(stand: Stand, action: str, target: Target, figures: Figures) -> None:
+async def _open(stand: Stand, action: str, target: Target, figures: Figures, options: Options) -> None:
     """Five calls time out; after that nobody is called, and the refusals are quick and say when to come back."""
     await asyncio.gather(*(_call(stand, action) for _ in range(FAIL_MAX)))
     opened = time.monotonic()
     called = len(target.calls())
-    refused = [await _call(stand, action) for _ in range(100)]
+    refused = [await _call(stand, action) for _ in range(25 if options.short else 100)]  # before it is half open
     more = len(target.calls()) - called
     figures.expect(more == 0, f"{more} calls reached the target while the breaker should be open")
     slow = statistics.quantiles([answer.seconds for answer in refused], n=20)
@@ -96,10 +96,10 @@ async def _open(stand: Stand, action: str, target: Target, figures: Figures) -> 
     }
     wrong = [answer for answer in refused if (answer.status, answer.slug) != (503, "circuit-open")]
     figures.expect(not wrong, f"{len(wrong)} calls were not refused, such as {wrong[:1]}")
-    figures.expect(slow[9] < 0.02, f"a refusal took {slow[9] * 1000:.0f} ms")
+    figures.expect(slow[9] < options.within(0.02), f"a refusal took {slow[9] * 1000:.0f} ms")
     off = max(abs(int(answer.retry_after or -99) - (opened + RESET - answer.at)) for answer in refused)
     figures.measured["retry_after_seconds_off"] = round(off, 1)
-    figures.expect(off <= 1.5, f"Retry-After is {off:.0f} s off")
+    figures.expect(off <= options.within(1.5), f"Retry-After is {off:.0f} s off")
 
 
 async def _probe(stand: Stand, action: str, target: Target, figures: Figures, *, calls: int) -> None:
@@ -114,15 +114,15 @@ async def _probe(stand: Stand, action: str, target: Target, figures: Figures, *,
     figures.expect(refused == calls - 1, f"{calls - refused} of {calls} calls were not refused while half open")
 
 
-async def _close(stand: Stand, action: str, target: Target, figures: Figures) -> None:
+async def _close(stand: Stand, action: str, target: Target, figures: Figures, options: Options) -> None:
     """The target is well again: the next calls go through, without anybody's doing."""
     began = time.monotonic()
     answer = await _call(stand, action)
-    while answer.status != 200 and time.monotonic() - began < 2 * RESET:
+    while answer.status != 200 and time.monotonic() - began < options.within(2 * RESET):
         await asyncio.sleep(0.2)
         answer = await _call(stand, action)
     figures.measured["closed_after_seconds"] = round(time.monotonic() - began, 2)
-    figures.expect(time.monotonic() - began < RESET / 2, "it did not close by itself")
+    figures.expect(time.monotonic() - began < options.within(RESET / 2), "it did not close by itself")
     before = len(target.calls())
     answers = await asyncio.gather(*(_call(stand, action) for _ in range(20)))
     good = sum(answer.status == 200 for answer in answers)

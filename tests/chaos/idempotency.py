@@ -25,7 +25,7 @@ async def control(options: Options) -> dict[str, Any]:
 async def _scenario(options: Options, *, rounds: int, keys: bool) -> dict[str, Any]:
     faults: list[str] = []
     replayed = 0
-    async with open_stand(scale={"events": 2}, sink_seconds=0.0) as stand:
+    async with open_stand(scale=options.scale("auth", events=2), sink_seconds=0.0) as stand:
         for number in range(rounds):
             faults += await _at_once(stand, f"round-{number}", keys=keys)
         if keys:

@@ -4,6 +4,11 @@ import random
 from dataclasses import dataclass
 from functools import cached_property
 
+from infra.local import discovery
+
+# Short forms run beside whatever else the machine does: what is counted holds as exactly, what is timed less so.
+SHORT_PATIENCE = 8.0
+
 
 @dataclass
 class Options:
@@ -15,6 +20,17 @@ class Options:
 
     def __post_init__(self) -> None:
         print(f"seed {self.seed}", flush=True)
+
+    def within(self, bound: float) -> float:
+        """A bound of time, in the unit it came in, as the form that runs is held to it."""
+        return bound * SHORT_PATIENCE if self.short else bound
+
+    def scale(self, *single: str, **counts: int) -> dict[str, int]:
+        """How many of each process a stack has: the rest once each, in the short form not at all."""
+        named = {name.replace("_", "-"): count for name, count in counts.items()}
+        if not self.short:
+            return named
+        return {**dict.fromkeys(discovery.process_names(), 0), **dict.fromkeys(single, 1), **named}
 
     @cached_property
     def random(self) -> random.Random:

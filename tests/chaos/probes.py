@@ -17,20 +17,20 @@ RATE = 20
 # What cannot be answered from memory.
 READS = ("/organizations", "/events?limit=5", "/workflows?limit=5", "/integrations?limit=5")
 WRITES = ("/events", "/workflows", "/integrations")
-BACK_SECONDS = 5.0
+BACK_SECONDS, PROBE_SECONDS = 5.0, 3.0
 
 
 async def run(options: Options) -> dict[str, Any]:
-    """A minute without PostgreSQL; twelve seconds in the short form."""
-    return await _scenario(12.0 if options.short else 60.0)
+    """A minute without PostgreSQL; eight seconds in the short form."""
+    return await _scenario(options, 8.0 if options.short else 60.0)
 
 
-async def control(_options: Options) -> dict[str, Any]:
+async def control(options: Options) -> dict[str, Any]:
     """Readiness that asks PostgreSQL must take every instance out of the gateway's listing."""
-    return await _scenario(8.0, FLOYO_FAULTS="readiness-asks-database")
+    return await _scenario(options, 6.0, FLOYO_FAULTS="readiness-asks-database")
 
 
-async def _scenario(seconds: float, **variables: str) -> dict[str, Any]:
+async def _scenario(options: Options, seconds: float, **variables: str) -> dict[str, Any]:
     async with open_stand(scale={"events": 2}, sink_seconds=0, **variables) as stand:
         before = await _processes(stand)
         async with Traffic(stand, RATE, reads=READS, writes=WRITES) as traffic:
@@ -38,7 +38,7 @@ async def _scenario(seconds: float, **variables: str) -> dict[str, Any]:
             await asyncio.to_thread(stand.command, "infra.local", "stop", "postgres")
             down = time.monotonic()
             late: list[str] = []
-            probed = await _probe(stand, before, down + seconds)
+            probed = await _probe(stand, before, down + seconds, options.within(PROBE_SECONDS))
             up = time.monotonic()
             try:
                 await asyncio.to_thread(stand.command, "infra.local", "start", "postgres")
@@ -49,7 +49,7 @@ async def _scenario(seconds: float, **variables: str) -> dict[str, Any]:
     answers = [answer for answer in traffic.answers if down + 1 < answer.at < up - 1]
     kinds = Counter((answer.status, answer.media) for answer in answers)
     faults = _judge(probed, kinds, before, after) + late
-    faults += [f"it took {recovered:.1f} s to answer again"] if recovered > BACK_SECONDS else []
+    faults += [f"it took {recovered:.1f} s to answer again"] if recovered > options.within(BACK_SECONDS) else []
     told = {f"{status} {media}": count for (status, media), count in kinds.items()}
     probes = {f"{probe} {status} {state}": count for (probe, status, state), count in probed.items()}
     return {"answers": told, "probes": probes, "recovered_seconds": round(recovered, 2), "faults": faults}
@@ -73,21 +73,23 @@ async def _processes(stand: Stand) -> list[dict[str, Any]]:
     return [process for name in discovery.process_names() for process in await asyncio.to_thread(stand.processes, name)]
 
 
-async def _probe(stand: Stand, processes: list[dict[str, Any]], until: float) -> Counter[tuple[str, int, str]]:
+async def _probe(
+    stand: Stand, processes: list[dict[str, Any]], until: float, patience: float
+) -> Counter[tuple[str, int, str]]:
     """Liveness and readiness of every process, as an orchestrator asks them, each second."""
     found: Counter[tuple[str, int, str]] = Counter()
     while time.monotonic() < until:
         asked = [(process, probe) for process in processes for probe in ("liveness", "readiness")]
-        for answer in await asyncio.gather(*(_ask(stand, process, probe) for process, probe in asked)):
+        for answer in await asyncio.gather(*(_ask(stand, process, probe, patience) for process, probe in asked)):
             found[answer] += 1
         await asyncio.sleep(1)
     return found
 
 
-async def _ask(stand: Stand, process: dict[str, Any], probe: str) -> tuple[str, int, str]:
+async def _ask(stand: Stand, process: dict[str, Any], probe: str, patience: float) -> tuple[str, int, str]:
     url = f"http://127.0.0.1:{process['internal_port']}/health/{probe}"
     try:
-        async with stand.http.get(url, timeout=aiohttp.ClientTimeout(total=3)) as answer:
+        async with stand.http.get(url, timeout=aiohttp.ClientTimeout(total=patience)) as answer:
             return probe, answer.status, str((await answer.json(content_type=None)).get("status"))
     except (aiohttp.ClientError, TimeoutError) as error:
         return probe, 0, type(error).__name__

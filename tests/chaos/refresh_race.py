@@ -16,18 +16,18 @@ LOGIN = {"email": "chaos@example.com", "password": "a long chaotic password 7"}
 
 async def run(options: Options) -> dict[str, Any]:
     """Fifty refreshes of one token at once, two hundred times."""
-    return await _scenario(rounds=20 if options.short else 200)
+    return await _scenario(options, rounds=12 if options.short else 200)
 
 
-async def control(_options: Options) -> dict[str, Any]:
+async def control(options: Options) -> dict[str, Any]:
     """Without the row lock, and with children made by chance, sessions must fork."""
-    return await _scenario(rounds=5, FLOYO_FAULTS="refresh-unlocked")
+    return await _scenario(options, rounds=5, FLOYO_FAULTS="refresh-unlocked")
 
 
-async def _scenario(*, rounds: int, **variables: str) -> dict[str, Any]:
+async def _scenario(options: Options, *, rounds: int, **variables: str) -> dict[str, Any]:
     faults: list[str] = []
     began = time.monotonic()
-    async with open_stand(scale={"auth": 2}, sink_seconds=0, FLOYO_LIMITS=LIMITS, **variables) as stand:
+    async with open_stand(scale=options.scale(auth=2), sink_seconds=0, FLOYO_LIMITS=LIMITS, **variables) as stand:
         for number in range(rounds):
             faults += [f"round {number}: {fault}" for fault in await _round(stand)]
     forks = sum("fork" in fault for fault in faults)

@@ -54,7 +54,8 @@ async def _scenario(seconds: float, **variables: str) -> dict[str, Any]:
                 await asyncio.sleep(LOOK_SECONDS)
     answers = [answer for answer in traffic.answers if answer.at >= began]
     figures, faults = _judge(looks, answers, began, seconds)
-    return {"rate": round(rate, 1), "seconds": round(seconds), "requests": len(answers), **figures, "faults": faults}
+    load = {"rate": round(rate, 1), "minutes": round(seconds / 60, 1), "requests": len(answers)}
+    return {**load, **figures, "faults": faults}
 
 
 async def _capacity(stand: Stand) -> float:
@@ -88,7 +89,8 @@ def _judge(
     first, last = began + seconds / 4, began + seconds * 3 / 4
     early = {name: median(look.memory for look in found if look.at < first) for name, found in looks.items()}
     late = {name: median(look.memory for look in found if look.at > last) for name, found in looks.items()}
-    more = {name: found[-1].descriptors - min(look.descriptors for look in found if look.at < first)
+    more = {name: round(median(look.descriptors for look in found if look.at > last)
+                        - median(look.descriptors for look in found if look.at < first))
             for name, found in looks.items()}  # fmt: skip
     waits = [percentile([answer.seconds for answer in answers if low <= answer.at < high], 0.99)
              for low, high in ((0, first), (last, began + seconds))]  # fmt: skip
@@ -104,7 +106,7 @@ def _judge(
         "memory_mib": [round(sum(early.values()), 1), round(sum(late.values()), 1)],
         "memory_growth": round(memory - 1, 4),
         "grown_most": max(((round(late[name] / early[name] - 1, 4), name) for name in late), default=None),
-        "descriptors_more": max(more.values(), default=0),
+        "descriptors_more": max(((count, name) for name, count in more.items()), default=None),
         "p99_ms": [round(wait * 1_000, 1) for wait in waits],
     }
     return figures, faults

@@ -11,6 +11,7 @@ from tests.chaos.stand import Stand, kill, open_stand
 
 HAS_SHORT = True
 WORKERS = 4
+TAKEOVER = 15.0
 HELD = "SELECT id, lease_owner, lease_token FROM run WHERE status = 'running' AND lease_owner IS NOT NULL"
 
 
@@ -38,7 +39,7 @@ class Figures:
 
 async def run(options: Options) -> dict[str, Any]:
     """A thousand runs, twenty kills."""
-    size = Size(80, 3, 25.0, (0.2, 0.7)) if options.short else Size(1_000, 20, 600.0)
+    size = Size(80, 3, options.within(25.0), (0.2, 0.7)) if options.short else Size(1_000, 20, 600.0)
     return await _scenario(options, size)
 
 
@@ -50,7 +51,8 @@ async def control(options: Options) -> dict[str, Any]:
 
 async def _scenario(options: Options, size: Size, **variables: str) -> dict[str, Any]:
     figures = Figures()
-    async with open_stand(scale={"workflows-worker": WORKERS}, sink_seconds=0.25, **variables) as stand:
+    scale = options.scale("auth", "workflows", "integrations", workflows_worker=WORKERS)
+    async with open_stand(scale=scale, sink_seconds=0.25, **variables) as stand:
         workflow = await feeding.save(stand)
         began = time.monotonic()
         starting = asyncio.create_task(feeding.start(stand, workflow, size.runs, figures.accepted))
@@ -58,8 +60,8 @@ async def _scenario(options: Options, size: Size, **variables: str) -> dict[str,
         deadline = began + size.patience
         killing = asyncio.create_task(_kill(stand, options, size, figures))
         await starting
-        killing.cancel()
         left = await feeding.settle(stand, deadline)
+        killing.cancel()
         figures.seconds = time.monotonic() - began
         watching.cancel()
         faults = await reconciling.reconcile(stand, figures.accepted, feeding.STEPS)
@@ -67,7 +69,7 @@ async def _scenario(options: Options, size: Size, **variables: str) -> dict[str,
     longest = max(figures.takeovers, default=0.0)
     if figures.kills < size.kills:
         faults.append(f"only {figures.kills} of {size.kills} kills hit a worker that held leases")
-    if longest > 15:
+    if longest > options.within(TAKEOVER):
         faults.append(f"a takeover took {longest:.1f} s")
     return {
         "runs": len(figures.accepted),
@@ -80,7 +82,7 @@ async def _scenario(options: Options, size: Size, **variables: str) -> dict[str,
 
 
 async def _kill(stand: Stand, options: Options, size: Size, figures: Figures) -> None:
-    """SIGKILL a worker that holds leases, again and again while runs are started; only such kills count."""
+    """SIGKILL a worker that holds leases, again and again while runs are under way; only such kills count."""
     while figures.kills < size.kills:
         await asyncio.sleep(options.random.uniform(*size.pauses))
         processes = await asyncio.to_thread(stand.processes, "workflows-worker")

@@ -94,3 +94,15 @@ async def test_retired_fork_server_ends_with_its_last_child(children: Children, 
     assert not server.server.ended.done()
     handle.send(signal.SIGKILL)
     await asyncio.wait_for(server.server.ended, 10)
+
+
+async def test_a_child_that_nobody_waits_for_any_more_is_ended(forks: Forks, tmp_path: Path) -> None:
+    await forks.imported
+    before = set(psutil.Process(forks.server.pid).children())
+    launching = asyncio.create_task(plan(tmp_path, "wait").launch(forks))
+    await asyncio.sleep(0)
+    launching.cancel()
+    (tmp_path / "next").mkdir()
+    handle = await asyncio.wait_for(plan(tmp_path / "next", "write_facts").launch(forks), 10)
+    assert await asyncio.wait_for(handle.ended, 10) == 3
+    await asyncio.to_thread(wait_for, lambda: set(psutil.Process(forks.server.pid).children()) <= before)

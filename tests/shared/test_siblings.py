@@ -34,6 +34,9 @@ class Instance:
             await self.released.wait()
         if self.mood == "breaking" and request.transport:
             request.transport.close()
+        if self.mood == "without its database":
+            told = {"type": "urn:floyo:problem:database-unavailable", "detail": "It is away.", "retryable": True}
+            return web.json_response(told, status=503)
         return web.json_response({"port": self.port}, status=503 if self.mood == "failing" else 200)
 
 
@@ -149,3 +152,13 @@ async def test_refusing_hurrying_and_answering_with_an_error_open_nothing(sick: 
     away, nobody = ask_of(f"http://127.0.0.1:{ports.free()}")
     await refused(away, 8)
     assert [(await one.describe())["status"] for one in (siblings, nobody)] == ["ok", "ok"]
+
+
+async def test_a_sibling_that_says_it_cannot_is_unavailable_like_one_that_says_nothing(
+    sick: Instance, ask_of: Client
+) -> None:
+    ask, _ = ask_of(sick.url)
+    sick.mood = "without its database"
+    (told,) = await refused(ask, 1)
+    assert (told.slug, told.detail, told.extensions) == ("database-unavailable", "It is away.", {"retryable": True})
+    assert int(told.headers["Retry-After"]) > 0
