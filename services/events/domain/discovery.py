@@ -21,6 +21,8 @@ from services.events.storage.tables import outbox_message
 from shared import clock, errors, outbox
 
 P = TypeVar("P")
+# Settings that the miner follows.
+TOLD = ("least_actors", "zone", "zones", "alert_channel")
 MODULE = "services.events.domain.miner_process"
 
 
@@ -72,7 +74,7 @@ async def run(work: Work) -> None:
     async with work.service.database.system() as session:
         chosen = await preferences.read(session, work.organization_id)
     async with opened() as miner:
-        await miner.tell({"do": "begin", **{name: chosen[name] for name in ("least_actors", "zone", "zones")}})
+        await miner.tell({"do": "begin", **{name: chosen[name] for name in TOLD}})
         await reading.feed(work, miner)
         found = await miner.ask({"do": "mine"})
         wanted = await _load(work, found["wanted"])

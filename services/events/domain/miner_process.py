@@ -23,6 +23,7 @@ from services.events.mining import (
     deadlines,
     inference,
     miner,
+    notices,
     proposal,
     teams,
     tokens,
@@ -47,8 +48,14 @@ MOST_WRONG = 2
 class Session:
     """One organisation's history, and what was found in it."""
 
-    def __init__(self, options: Options = DEFAULT, zone: str = "UTC", zones: Mapping[str, str] | None = None) -> None:
-        self._options = options
+    def __init__(
+        self,
+        options: Options = DEFAULT,
+        zone: str = "UTC",
+        zones: Mapping[str, str] | None = None,
+        channel: str | None = None,
+    ) -> None:
+        self._options, self._channel = options, channel
         self._zone, self._zones = zone, dict(zones or {})
         self._columns: dict[str, list[Any]] = {name: [] for name in ("actors", "sources", "types", "subjects")}
         self._times: list[float] = []
@@ -98,6 +105,7 @@ class Session:
         log = self._activities()
         history = backtest.split(log, self._options)
         safe = inference.without_secrets(events, tokens.secrets(log))
+        posts = notices.posts(log)
         answer = []
         for pattern in self._chosen:
             examples = [[safe[row] for row in run] for run in _examples(pattern) if all(row in safe for row in run)]
@@ -105,7 +113,8 @@ class Session:
                 continue
             others = [safe[row] for row in self._others(pattern) if row in safe]
             person = teams.person(pattern, log)
-            made = proposal.propose(pattern, examples, others, zone=self._zone_of(person))
+            channel = self._channel or notices.channel(posts, pattern.actors)
+            made = proposal.propose(pattern, examples, others, zone=self._zone_of(person), channel=channel)
             key = partial(self._value, made.workflow["trigger"].get("key", "event.actor"))
             judged = backtest.replay(history, pattern, self._options, partial(self._meets, made.conditions), key)
             if _is_stale(pattern, judged):
@@ -270,7 +279,7 @@ def main() -> None:
     for message in _messages(sys.stdin.buffer):
         if message["do"] == "begin":
             options = replace(DEFAULT, least_actors=message["least_actors"])
-            session = Session(options, message["zone"], message["zones"])
+            session = Session(options, message["zone"], message["zones"], message["alert_channel"])
         elif message["do"] == "pack":
             _write(output, packing.pack(message["body"], message["rows"]))
         elif message["do"] == "load":

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.events.mining import alerts, catalogue, condition, inference, parameters, slots, timetable, words
+from services.events.mining import alerts, catalogue, condition, inference, notices, parameters, slots, timetable, words
 from services.events.mining.condition import Term
 from services.events.mining.inference import Flat
 from services.events.mining.options import DAY, WEEK
@@ -31,7 +31,8 @@ class Proposal:
 
     parameters: [{step, path, kind, value, evidence}] with kind constant, variable, text, branch or unknown;
     claims: [{path, operator, value, evidence, against}] for each condition; evidence and against are ids of events;
-    connections: [{step, app, connector, action, input}] for each step that a connector could do.
+    connections: [{step, app, connector, action, input}] for each step that a connector could do, several where one of
+    them is enough; one that `lacks` something cannot yet.
     """
 
     title: str
@@ -66,10 +67,13 @@ def _is_news(habit: Pattern, told: set[tuple[str, str]]) -> bool:
 
 def _alert(pattern: Pattern) -> dict[str, Any]:
     """A step that says what is missing; `trigger.data` is null, for nothing has happened."""
-    text = f"Missing: {words.of(pattern.steps[0])}, usually done {timetable.when(pattern)}."
     step = pattern.steps[0]
-    output = {"does": "tell what is missing", "source": step.source, "type": step.type, "text": text}
-    return {"id": "alert", "type": "transform", "with": {"output": output}}
+    output = {"does": "tell what is missing", "source": step.source, "type": step.type, "text": _overdue(pattern)}
+    return {"id": notices.STEP, "type": "transform", "with": {"output": output}}
+
+
+def _overdue(pattern: Pattern) -> str:
+    return f"Missing: {words.of(pattern.steps[0])}, usually done {timetable.when(pattern)}."
 
 
 def _proposable(one: Pattern) -> bool:
@@ -97,12 +101,14 @@ def propose(
     examples: Sequence[Sequence[Event]],
     others: Sequence[Event] = (),
     zone: str = "UTC",
+    channel: str | None = None,
 ) -> Proposal:
     """examples: runs of the routine, each the events of its steps in order (one at least); others: first events that
-    nothing followed, from which conditions are inferred; zone: by whose clock a habit is kept.
+    nothing followed, from which conditions are inferred; zone: by whose clock a habit is kept; channel: of a chat,
+    where alerts are told.
     """
     if pattern.kind == RULE:
-        return _watch(pattern, examples, others)
+        return _watch(pattern, examples, others, channel)
     habit = pattern.kind == HABIT
     # Nothing happens before a habit that its step could repeat; what is constant in it is all there is.
     triggers = [{} if habit else inference.flatten(run[0]) for run in examples]
@@ -111,7 +117,11 @@ def propose(
     where = condition.cel(terms)
     overdue = timetable.deadline(pattern) if habit and not catalogue.entry(pattern.steps[0]).done else None
     steps, found, connections = _steps(pattern, examples, triggers)
-    steps = [_alert(pattern)] if overdue else steps
+    if overdue:
+        steps = [_alert(pattern)]
+        lasts = [inference.flatten(run[-1]) for run in examples]
+        missing = f"Missing: {words.of(pattern.steps[0])}"
+        connections = notices.ways(missing, f"{_overdue(pattern)} The last was at", lasts, channel)
     left_out = [f"{item['step']}: {item['path']}" for item in found if item["kind"] == parameters.UNKNOWN]
     title = _title(pattern)
     definition = {
@@ -131,18 +141,20 @@ def propose(
         conditions=tuple(terms),
         parameters=tuple(found),
         claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
-        connections=() if overdue else tuple(connections),
+        connections=tuple(connections),
     )
 
 
-def _watch(pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequence[Event]) -> Proposal:
+def _watch(
+    pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequence[Event], channel: str | None
+) -> Proposal:
     """The proposal of a rule: nothing is done, somebody is told when its last step does not come in time."""
     firsts, lasts = ([inference.flatten(run[place]) for run in examples] for place in (0, -1))
     terms = _conditions(pattern, firsts, [inference.flatten(event) for event in others])
     answer = condition.cel([*alerts.whose(pattern), *_about(pattern.steps[-1], lasts)])
     where = condition.cel([*alerts.whose(pattern), *terms])
     told, by = (words.of(pattern.steps[0]), words.of(pattern.steps[-1])), alerts.key(firsts, lasts)
-    title, mail = alerts.title(pattern, *told), alerts.mail(pattern, *told, firsts)
+    title = alerts.title(pattern, *told)
     definition = {
         "name": title[:LONGEST_NAME],
         "trigger": alerts.trigger(pattern, where, answer, by),
@@ -158,7 +170,7 @@ def _watch(pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequen
         evidence=pattern.evidence,
         conditions=tuple(terms),
         claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
-        connections=(mail,) if mail else (),
+        connections=tuple(alerts.ways(pattern, told, firsts, channel)),
     )
 
 
