@@ -103,9 +103,9 @@ def propose(
     zone: str = "UTC",
     channel: str | None = None,
 ) -> Proposal:
-    """examples: runs of the routine, each the events of its steps in order (one at least); others: first events that
-    nothing followed, from which conditions are inferred; zone: by whose clock a habit is kept; channel: of a chat,
-    where alerts are told.
+    """examples: runs of the routine, each the events of its steps in order (one at least), without secrets; others:
+    first events that nothing followed, likewise, from which conditions are inferred; zone: by whose clock a habit is
+    kept; channel: of a chat, where alerts are told.
     """
     if pattern.kind == RULE:
         return _watch(pattern, examples, others, channel)
