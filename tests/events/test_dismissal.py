@@ -132,7 +132,7 @@ async def _left(urls: dict[str, str], tenant: Tenant, word: str) -> int:
     try:
         return sum([
             await connection.fetchval(
-                f"SELECT count(*) FROM {table} AS t WHERE organization_id = $1 AND t::text LIKE $2",  # noqa: S608
+                f"SELECT count(*) FROM {table} AS t WHERE organization_id = $1 AND t::text LIKE $2",
                 tenant.organization_id, f"%{word}%",
             )
             for table in ("pattern", "suggestion", "decision", "mining_state")

@@ -132,9 +132,8 @@ async def change(
 async def between(session: AsyncSession, organizations: Iterable[UUID], span: Span, limit: int) -> Sequence[Row[Any]]:
     """Some organisations' suggestions that changed after a position and before a head, in the order of the changes."""
     place = sa.tuple_(suggestion.c.epoch, suggestion.c.xid, suggestion.c.sequence)
-    query = sa.select(suggestion).where(
-        suggestion.c.organization_id.in_(list(organizations)), _TOLD, place > _bound(span.after), place < _bound(span.head)
-    )
+    stretch = (place > _bound(span.after), place < _bound(span.head))
+    query = sa.select(suggestion).where(suggestion.c.organization_id.in_(list(organizations)), _TOLD, *stretch)
     ordered = query.order_by(suggestion.c.epoch, suggestion.c.xid, suggestion.c.sequence).limit(limit)
     return (await session.execute(ordered)).all()
 
