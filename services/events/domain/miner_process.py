@@ -25,6 +25,7 @@ from services.events.mining import (
     miner,
     notices,
     proposal,
+    redundancy,
     teams,
     tokens,
     zoning,
@@ -99,14 +100,18 @@ class Session:
         }
 
     def propose(self, events: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
-        """A proposal for each chosen pattern whose examples still exist, with its backtest."""
+        """A proposal for each chosen pattern whose examples still exist, with its backtest.
+
+        What a proposed workflow can end in a person's place needs no alert.
+        """
         if not self._chosen:
             return []
         log = self._activities()
         history = backtest.split(log, self._options)
         safe = inference.without_secrets(events, tokens.secrets(log))
         posts = notices.posts(log)
-        answer = []
+        answer: list[dict[str, Any]] = []
+        ended: list[Pattern] = []
         for pattern in self._chosen:
             examples = [[safe[row] for row in run] for run in _examples(pattern) if all(row in safe for row in run)]
             if not examples:
@@ -119,6 +124,7 @@ class Session:
             judged = backtest.replay(history, pattern, self._options, partial(self._meets, made.conditions), key)
             if _is_stale(pattern, judged):
                 continue
+            ended += [pattern] if pattern.kind == SEQUENCE and made.finishes else []
             answer.append(
                 {
                     "key": _key(pattern),
@@ -140,7 +146,8 @@ class Session:
                     },
                 }
             )
-        return answer
+        needless = {_key(rule) for rule in self._chosen if rule.kind == RULE and any(_ends(one, rule) for one in ended)}
+        return [item for item in answer if item["key"] not in needless]
 
     def _report(self, judged: Backtest) -> dict[str, Any]:
         """The back-test as the API shows it, in the same order whenever the input is the same."""
@@ -208,6 +215,10 @@ def _is_stale(pattern: Pattern, judged: Backtest) -> bool:
     if pattern.kind == SEQUENCE and judged.wrong > MOST_WRONG * max(judged.matched, 1):
         return True
     return not judged.would_have_fired and bool(judged.missed or pattern.kind == RELATION)
+
+
+def _ends(routine: Pattern, rule: Pattern) -> bool:
+    return routine.steps[-1] == rule.steps[-1] and redundancy.contains(routine.steps, rule.steps)
 
 
 def _examples(pattern: Pattern) -> list[tuple[int, ...]]:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.events.mining import catalogue, deadlines, inference, notices, words
+from services.events.mining import deadlines, inference, notices, words
 from services.events.mining.condition import EQUALS, Term
 from services.events.mining.inference import Flat
 from services.events.mining.options import MINUTE
 from services.events.mining.pattern import Pattern
-
-
-def is_one(pattern: Pattern) -> bool:
-    """Whether a rule has a deadline, and a last step that no workflow does in a person's place."""
-    return "deadline_minutes" in pattern.details and not catalogue.entry(pattern.steps[-1]).done
 
 
 def whose(pattern: Pattern) -> list[Term]:

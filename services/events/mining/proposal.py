@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.events.mining import alerts, catalogue, condition, inference, notices, parameters, slots, timetable, words
+from services.events.mining import (
+    alerts,
+    catalogue,
+    condition,
+    deadlines,
+    inference,
+    notices,
+    parameters,
+    slots,
+    timetable,
+    words,
+)
 from services.events.mining.condition import Term
 from services.events.mining.inference import Flat
 from services.events.mining.options import DAY, WEEK
@@ -47,10 +58,15 @@ class Proposal:
     claims: tuple[dict[str, Any], ...] = field(default=())
     connections: tuple[dict[str, Any], ...] = field(default=())
 
+    @property
+    def finishes(self) -> bool:
+        """Whether a connector could do the last step in a person's place."""
+        return any(way["step"] == self.workflow["steps"][-1]["id"] for way in self.connections)
+
 
 def choose(patterns: Sequence[Pattern]) -> list[Pattern]:
     """The patterns worth proposing, best first, one a routine: sequences that save time, relations that mostly hold,
-    habits of steps that belong to neither, and rules with a deadline whose last step nothing can do but a person.
+    habits of steps that belong to neither, and rules with a deadline.
     """
     able = [one for one in patterns if one.score > 0 and _proposable(one)]
     told = {(step.source, step.type) for one in able if one.kind != HABIT for step in one.steps}
@@ -80,17 +96,15 @@ def _proposable(one: Pattern) -> bool:
     if one.kind == SEQUENCE:
         return len(one.steps) > 1
     if one.kind == RULE:
-        return alerts.is_one(one)
+        return deadlines.known(one)
     return one.kind == HABIT or (one.kind == RELATION and one.certainty >= SURE_RELATION)
 
 
 def _part_of(one: Pattern, other: Pattern) -> bool:
-    """Whether another proposal covers it; a rule is covered by a routine that a workflow ends in a person's place."""
-    if one.kind == RULE:
-        ended = other.kind == SEQUENCE and catalogue.entry(other.steps[-1]).done
-        return ended and contains(other.steps, one.steps)
+    """Whether another proposal covers it; no other tells what is missing, as a rule does."""
     return (
-        len(other.steps) > len(one.steps)
+        one.kind != RULE
+        and len(other.steps) > len(one.steps)
         and contains(other.steps, one.steps)
         and other.support >= SAME_ROUTINE * one.support
     )

@@ -126,6 +126,23 @@ def test_an_alert_that_nobody_would_hear_says_what_to_connect() -> None:
         assert f"Connect Slack (with {notices.NO_CHANNEL}) first" in reasoning
 
 
+@pytest.mark.parametrize(
+    ("source", "kind", "subject", "data", "missed"),
+    [
+        ("helpdesk", "ticket.answered", None, {}, True),
+        ("slack", "message.posted", None, {}, True),
+        ("slack", "message.posted", "#ops", {"text": "The lamp is lit."}, False),
+    ],
+)
+def test_only_what_a_connector_would_do_is_not_missed(
+    source: str, kind: str, subject: str | None, data: dict[str, str], missed: bool
+) -> None:
+    """A workflow that prepares an answer, or does not know what to post, leaves the step to a person."""
+    last = {"source": source, "type": kind, "subject": subject, "data": data}
+    seen = [{**one, **last} if one["type"] == "lamp.lit" else one for one in forgotten.write(SEEDS[0]).split()[0]]
+    assert (kind in {one["workflow"]["trigger"]["match"]["type"] for one in alerts(seen)}) is missed
+
+
 def test_what_follows_by_chance_is_nothing_to_miss() -> None:
     diary = forgotten.write(7)
     noise = [event for event in diary.events if event["source"] == "app"]
