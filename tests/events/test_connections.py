@@ -12,6 +12,7 @@ from services.integrations import connectors
 from services.integrations.connector import Connector
 from shared import registry
 from shared.service import Service
+from tests.events.mining import forgotten
 from tests.events.processes import Tenant
 from tests.events.siblings import Workflows
 from tests.events.test_discovery import mine
@@ -87,6 +88,30 @@ async def test_suggestions_are_shown_while_integrations_cannot_be_asked(told: Te
         workflows.failures = 0
     assert found["workflow"]["steps"][0]["type"] == "transform"
     assert found["connections"][0]["integration"] is None
+
+
+async def test_an_alert_is_posted_where_the_settings_say_and_tried_on_what_was_seen(
+    service_worker: Service, tenant: Tenant, workflows: Workflows
+) -> None:
+    settings = {"alert_channel": "#ops", "suggestions_per_week": 50}
+    assert (await tenant.client.put("/api/v1/patterns/settings", json=settings)).status_code == 200
+    seen = forgotten.write(1).split()[0]
+    events = [{**event, "time": datetime.fromtimestamp(event["time"], UTC).isoformat()} for event in seen]
+    for start in range(0, len(events), 2_000):
+        await tenant.client.post("/api/v1/events/batch", json=events[start : start + 2_000])
+    assert (await mine(tenant))["status"] == "succeeded"
+    workflows.connected[str(tenant.organization_id)] = [{"name": "team", "connector": "slack"}]
+    found = (await tenant.client.get("/api/v1/suggestions?limit=200")).json()["items"]
+    alerts = [item for item in found if "after" in item["workflow"]["trigger"]]
+    assert len(alerts) >= len(forgotten.ROUTINES)
+    for alert in alerts:
+        applied = (await tenant.client.post(f"/api/v1/suggestions/{alert['id']}/apply")).json()
+        (step,) = workflows.definitions[-1]["steps"]
+        assert (step["with"]["integration"], step["with"]["input"]["channel"]) == ("team", "#ops")
+        assert applied["missing"] == []
+        tried = workflows.history[applied["dry_run_id"]]["event"]
+        assert tried["id"] == alert["evidence"][0]
+        assert tried["type"] == alert["workflow"]["trigger"]["after"]["type"]
 
 
 def test_two_steps_of_one_connector() -> None:

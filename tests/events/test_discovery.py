@@ -108,7 +108,7 @@ async def test_mining_again_keeps_ids_and_what_was_decided(mined: Tenant) -> Non
     assert (await mined.client.post(f"{path}/bookmark")).status_code == 204
     assert (await mined.client.get(path)).json()["status"] == "bookmarked"
     assert (await mined.client.post(f"{path}/dismiss")).status_code == 204
-    await mined.client.post("/api/v1/events/batch", json=[{"source": "x", "type": "y"}])
+    await mined.client.post("/api/v1/events/batch", json=[{"source": "x", "type": "y", "time": "2026-01-17T08:00:00Z"}])
     assert (await mine(mined))["status"] == "succeeded"
     after = (await mined.client.get("/api/v1/suggestions")).json()["items"]
     assert [item["id"] for item in after] == [item["id"] for item in before]

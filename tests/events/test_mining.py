@@ -148,12 +148,16 @@ async def test_settings_ration_suggestions_and_hide_small_teams(
 ) -> None:
     path = "/api/v1/patterns/settings"
     assert (await tenant.client.get(path)).json() == {
-        "zone": "UTC", "zones": {}, "least_actors": 3, "suggestions_per_week": 7,
+        "zone": "UTC", "zones": {}, "least_actors": 3, "suggestions_per_week": 7, "alert_channel": None,
     }  # fmt: skip
-    for wrong in ({"zone": "Mars/Olympus"}, {"zones": {"ada": "../etc/passwd"}}, {"least_actors": 0}, {"more": 1}):
+    for wrong in (
+        {"zone": "Mars/Olympus"}, {"zones": {"ada": "../etc/passwd"}}, {"least_actors": 0}, {"more": 1},
+        {"alert_channel": "{{ run.id }}"}, {"alert_channel": ""},
+    ):  # fmt: skip
         assert (await tenant.client.put(path, json=wrong)).status_code == 422, wrong
     assert (await tenant.as_role("viewer").put(path, json={})).status_code == 403
     chosen = {"zone": "Europe/Oslo", "zones": {"ada": "Asia/Tokyo"}, "least_actors": 3, "suggestions_per_week": 0}
+    chosen["alert_channel"] = "#ops"
     assert (await tenant.client.put(path, json=chosen)).json() == chosen
     await send(tenant, routine())
     await mine(tenant)

@@ -27,12 +27,13 @@ async def name(service: Service, organization_id: UUID, shown: Sequence[dict[str
 def bind(suggestion: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
     """A suggestion whose steps are actions of the organisation's own integrations.
 
-    own: connector → integration. Without one the step goes on preparing the content, and the reasoning says so.
+    own: connector → integration. Of several connections of a step the first that is there is used. Without one the step
+    goes on preparing the content, and the reasoning says so.
     """
-    connections = [{**item, "integration": own.get(item["connector"])} for item in suggestion["connections"]]
-    actions = {item["step"]: _action(item) for item in connections if item["integration"]}
+    connections = [{**item, "integration": _through(item, own)} for item in suggestion["connections"]]
+    actions = {item["step"]: _action(item) for item in reversed(connections) if item["integration"]}
     steps = [actions.get(step["id"], step) for step in suggestion["workflow"]["steps"]]
-    lacking = dict.fromkeys(_advice(item) for item in connections if not item["integration"])
+    lacking = dict.fromkeys(map(_advice, _unconnected(connections)))
     return {
         **suggestion,
         "connections": connections,
@@ -44,10 +45,21 @@ def bind(suggestion: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any
 def missing(suggestion: Mapping[str, Any]) -> list[dict[str, str]]:
     """[{step, connector, detail}] of a bound suggestion: what to connect before it does all that it could."""
     return [
-        {"step": item["step"], "connector": item["connector"], "detail": f"{_advice(item)} Then apply it again."}
-        for item in suggestion["connections"]
-        if not item.get("integration")
+        {"step": ways[0]["step"], "connector": ways[0]["connector"], "detail": f"{_advice(ways)} Then apply it again."}
+        for ways in _unconnected(suggestion["connections"])
     ]
+
+
+def _through(item: Mapping[str, Any], own: Mapping[str, str]) -> str | None:
+    return None if item.get("lacks") else own.get(item["connector"])
+
+
+def _unconnected(connections: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The connections of each step that has several or one, and none of them connected."""
+    by_step: dict[str, list[Mapping[str, Any]]] = {}
+    for item in connections:
+        by_step.setdefault(item["step"], []).append(item)
+    return [ways for ways in by_step.values() if not any(way.get("integration") for way in ways)]
 
 
 def _action(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,8 +67,10 @@ def _action(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": item["step"], "type": "action", "with": using, "timeout": STEP_TIMEOUT}
 
 
-def _advice(item: Mapping[str, Any]) -> str:
+def _advice(ways: Sequence[Mapping[str, Any]]) -> str:
+    apps = " or ".join(f"{way['app']} (with {way['lacks']})" if way.get("lacks") else way["app"] for way in ways)
+    connectors, actions = (" or ".join(str(way[name]) for way in ways) for name in ("connector", "action"))
     return (
-        f"Connect {item['app']} first (connector {item['connector']}): until then {item['step']} only prepares "
-        f"what {item['action']} would take."
+        f"Connect {apps} first (connector {connectors}): until then {ways[0]['step']} only prepares "
+        f"what {actions} would take."
     )

@@ -21,6 +21,8 @@ from services.events.storage.tables import outbox_message
 from shared import clock, errors, outbox
 
 P = TypeVar("P")
+# Settings that the miner follows.
+TOLD = ("least_actors", "zone", "zones", "alert_channel")
 MODULE = "services.events.domain.miner_process"
 
 
@@ -68,11 +70,17 @@ async def opened() -> AsyncIterator[Miner]:
 
 
 async def run(work: Work) -> None:
-    """Takes in what is new, mines the organisation's latest events, and stores what was found in one transaction."""
+    """Mines the organisation's latest events."""
+    await look(work)
+
+
+async def look(work: Work) -> set[UUID]:
+    """Takes in what is new, mines the latest events, and stores what was found in one transaction; the patterns of the
+    suggestions that are in force."""
     async with work.service.database.system() as session:
         chosen = await preferences.read(session, work.organization_id)
     async with opened() as miner:
-        await miner.tell({"do": "begin", **{name: chosen[name] for name in ("least_actors", "zone", "zones")}})
+        await miner.tell({"do": "begin", **{name: chosen[name] for name in TOLD}})
         await reading.feed(work, miner)
         found = await miner.ask({"do": "mine"})
         wanted = await _load(work, found["wanted"])
@@ -81,6 +89,8 @@ async def run(work: Work) -> None:
         now = clock.now()
         known = await patterns.replace(session, work.organization_id, found["patterns"], now)
         rows = [{**item, "pattern_id": known[item["key"]]} for item in proposals]
+        steps = {item["key"]: item["steps"] for item in found["patterns"]}
+        rows = await verdicts.respect(session, work.organization_id, rows, steps)
         rows = await verdicts.calibrate(session, work.organization_id, rows)
         offered, held = await verdicts.ration(session, work.organization_id, rows, chosen["suggestions_per_week"], now)
         for suggestion_id, item in await suggestions.replace(session, work.organization_id, offered, now):
@@ -89,6 +99,7 @@ async def run(work: Work) -> None:
         await history.summarise(session, work.organization_id, summary)
         await work.record(session, accepted=found["events"])
     work.service.part(Signals).announce(signals.SUGGESTIONS, str(work.organization_id))
+    return {item["pattern_id"] for item in offered}
 
 
 async def _tell(

@@ -29,9 +29,9 @@ async def run(work: Work) -> None:
             await erasure.delete_derived(session, work.organization_id)
         return
     erased = work.job.accepted
-    await discovery.run(work)
+    offered = await discovery.look(work)
     async with work.service.database.system() as session:
-        await erasure.delete_retired(session, work.organization_id)
+        await erasure.withdraw(session, work.organization_id, actor, offered, clock.now())
         await work.record(session, accepted=work.job.progress.get("erased", erased))
 
 

@@ -23,7 +23,9 @@ from services.events.mining import (
     deadlines,
     inference,
     miner,
+    notices,
     proposal,
+    redundancy,
     teams,
     tokens,
     zoning,
@@ -47,8 +49,14 @@ MOST_WRONG = 2
 class Session:
     """One organisation's history, and what was found in it."""
 
-    def __init__(self, options: Options = DEFAULT, zone: str = "UTC", zones: Mapping[str, str] | None = None) -> None:
-        self._options = options
+    def __init__(
+        self,
+        options: Options = DEFAULT,
+        zone: str = "UTC",
+        zones: Mapping[str, str] | None = None,
+        channel: str | None = None,
+    ) -> None:
+        self._options, self._channel = options, channel
         self._zone, self._zones = zone, dict(zones or {})
         self._columns: dict[str, list[Any]] = {name: [] for name in ("actors", "sources", "types", "subjects")}
         self._times: list[float] = []
@@ -92,24 +100,31 @@ class Session:
         }
 
     def propose(self, events: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
-        """A proposal for each chosen pattern whose examples still exist, with its backtest."""
+        """A proposal for each chosen pattern whose examples still exist, with its backtest.
+
+        What a proposed workflow can end in a person's place needs no alert.
+        """
         if not self._chosen:
             return []
         log = self._activities()
         history = backtest.split(log, self._options)
         safe = inference.without_secrets(events, tokens.secrets(log))
-        answer = []
+        posts = notices.posts(log)
+        answer: list[dict[str, Any]] = []
+        ended: list[Pattern] = []
         for pattern in self._chosen:
             examples = [[safe[row] for row in run] for run in _examples(pattern) if all(row in safe for row in run)]
             if not examples:
                 continue
             others = [safe[row] for row in self._others(pattern) if row in safe]
             person = teams.person(pattern, log)
-            made = proposal.propose(pattern, examples, others, zone=self._zone_of(person))
+            channel = self._channel or notices.channel(posts, pattern.actors)
+            made = proposal.propose(pattern, examples, others, zone=self._zone_of(person), channel=channel)
             key = partial(self._value, made.workflow["trigger"].get("key", "event.actor"))
             judged = backtest.replay(history, pattern, self._options, partial(self._meets, made.conditions), key)
             if _is_stale(pattern, judged):
                 continue
+            ended += [pattern] if pattern.kind == SEQUENCE and made.finishes else []
             answer.append(
                 {
                     "key": _key(pattern),
@@ -131,7 +146,8 @@ class Session:
                     },
                 }
             )
-        return answer
+        needless = {_key(rule) for rule in self._chosen if rule.kind == RULE and any(_ends(one, rule) for one in ended)}
+        return [item for item in answer if item["key"] not in needless]
 
     def _report(self, judged: Backtest) -> dict[str, Any]:
         """The back-test as the API shows it, in the same order whenever the input is the same."""
@@ -199,6 +215,10 @@ def _is_stale(pattern: Pattern, judged: Backtest) -> bool:
     if pattern.kind == SEQUENCE and judged.wrong > MOST_WRONG * max(judged.matched, 1):
         return True
     return not judged.would_have_fired and bool(judged.missed or pattern.kind == RELATION)
+
+
+def _ends(routine: Pattern, rule: Pattern) -> bool:
+    return routine.steps[-1] == rule.steps[-1] and redundancy.contains(routine.steps, rule.steps)
 
 
 def _examples(pattern: Pattern) -> list[tuple[int, ...]]:
@@ -270,7 +290,7 @@ def main() -> None:
     for message in _messages(sys.stdin.buffer):
         if message["do"] == "begin":
             options = replace(DEFAULT, least_actors=message["least_actors"])
-            session = Session(options, message["zone"], message["zones"])
+            session = Session(options, message["zone"], message["zones"], message["alert_channel"])
         elif message["do"] == "pack":
             _write(output, packing.pack(message["body"], message["rows"]))
         elif message["do"] == "load":

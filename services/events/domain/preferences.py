@@ -1,4 +1,4 @@
-"""How an organisation wants its events to be mined: whose clock, how many make a team, how often to be told."""
+"""How an organisation wants its events to be mined: whose clock, how many make a team, how often and where to tell."""
 
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,13 @@ from services.events.mining.teams import LEAST_ACTORS
 from services.events.storage import preferences
 from shared import clock, errors
 
-DEFAULT: dict[str, Any] = {"zone": "UTC", "zones": {}, "least_actors": LEAST_ACTORS, "suggestions_per_week": 7}
+DEFAULT: dict[str, Any] = {
+    "zone": "UTC", "zones": {}, "least_actors": LEAST_ACTORS, "suggestions_per_week": 7, "alert_channel": None,
+}  # fmt: skip
 
 
 async def read(session: AsyncSession, organization_id: UUID) -> dict[str, Any]:
-    """{zone, zones: {actor: zone}, least_actors, suggestions_per_week}."""
+    """{zone, zones: {actor: zone}, least_actors, suggestions_per_week, alert_channel}."""
     return {**DEFAULT, **await preferences.get(session, organization_id)}
 
 

@@ -113,7 +113,7 @@ async def _note(service: Service, found: Row[Any], ids: dict[str, Any], user_id:
 
 async def _example(session: AsyncSession, found: Row[Any]) -> dict[str, Any] | None:
     """The first event that the suggestion cites and that is still there, as a trigger would bring it."""
-    if found.workflow["trigger"]["type"] != "event":
+    if found.workflow["trigger"]["type"] not in {"event", "absence"}:
         return None
     for event_id in found.evidence[:MOST_LOOKED_AT]:
         row = await events.find(session, found.organization_id, UUID(event_id))

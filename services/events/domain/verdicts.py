@@ -1,19 +1,23 @@
 """What people make of suggestions, and what follows from it: honest confidence, and no more than they can bear."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.mining import calibration
+from services.events.mining import calibration, redundancy
+from services.events.mining.pattern import RULE, SEQUENCE
+from services.events.mining.tokens import Token
 from services.events.storage import suggestions, verdicts
 
 APPLIED, DISMISSED, SWITCHED_ON, SWITCHED_OFF = "applied", "dismissed", "switched_on", "switched_off"
 TELLING = (APPLIED, DISMISSED, SWITCHED_ON, SWITCHED_OFF)
 KEPT = frozenset({APPLIED, SWITCHED_ON})
 WEEK = timedelta(days=7)
+
+Steps = Sequence[Mapping[str, Any]]
 
 
 async def calibrate(
@@ -30,6 +34,25 @@ async def calibrate(
         }
         for item in proposals
     ]
+
+
+async def respect(
+    session: AsyncSession, organization_id: UUID, proposals: Sequence[dict[str, Any]], steps: Mapping[bytes, Steps]
+) -> list[dict[str, Any]]:
+    """The proposals without new ones that were dismissed before, under a name of another level; steps: by key."""
+    known = await verdicts.known(session, organization_id)
+    refused = await verdicts.refused(session, organization_id)
+    routines = [(kind, _tokens(told)) for kind, told in refused if kind in {SEQUENCE, RULE}]
+
+    def again(item: dict[str, Any]) -> bool:
+        own = _tokens(steps[item["key"]])
+        return any(kind == item["kind"] and redundancy.alike(own, other) for kind, other in routines)
+
+    return [item for item in proposals if item["pattern_id"] in known or not again(item)]
+
+
+def _tokens(steps: Steps) -> list[Token]:
+    return [Token(step["source"], step["type"], step["subject"], step["level"]) for step in steps]
 
 
 async def ration(

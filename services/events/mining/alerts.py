@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from services.events.mining import catalogue, deadlines, inference, words
+from services.events.mining import deadlines, inference, notices, words
 from services.events.mining.condition import EQUALS, Term
 from services.events.mining.inference import Flat
 from services.events.mining.options import MINUTE
 from services.events.mining.pattern import Pattern
-
-_ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-
-
-def is_one(pattern: Pattern) -> bool:
-    """Whether a rule has a deadline, and a last step that no workflow does in a person's place."""
-    return "deadline_minutes" in pattern.details and not catalogue.entry(pattern.steps[-1]).done
 
 
 def whose(pattern: Pattern) -> list[Term]:
@@ -58,19 +50,13 @@ def step(pattern: Pattern, first: str, last: str) -> dict[str, Any]:
     text = _text(pattern, first, last)
     told = {name: f"{{{{ event.{name} }}}}" for name in ("actor", "subject", "time")}
     output = {"does": "tell what is missing", "text": text, "after": told}
-    return {"id": "alert", "type": "transform", "with": {"output": output}}
+    return {"id": notices.STEP, "type": "transform", "with": {"output": output}}
 
 
-def mail(pattern: Pattern, first: str, last: str, firsts: Sequence[Flat]) -> dict[str, Any] | None:
-    """{step, app, connector, action, input}: the alert as a mail to who did the first step, where people are known by
-    their addresses; whoever knows what the organisation has connected turns it into the action.
-    """
-    if not all(_ADDRESS.fullmatch(str(flat.get("event.actor"))) for flat in firsts):
-        return None
-    by = catalogue.MAIL
-    text = f"{_text(pattern, first, last)} The time of {first}: {{{{ event.time }}}}."
-    content = {"to": ["{{ event.actor }}"], "subject": f"Missing: {last}", "text": text}
-    return {"step": "alert", "app": by.app, "connector": by.connector, "action": by.action, "input": content}
+def ways(pattern: Pattern, told: tuple[str, str], firsts: Sequence[Flat], channel: str | None) -> list[dict[str, Any]]:
+    """Where it can be told; `told` are the words for both steps, `firsts` the flattened first events."""
+    first, last = told
+    return notices.ways(f"Missing: {last}", f"{_text(pattern, first, last)} That was at", firsts, channel)
 
 
 def title(pattern: Pattern, first: str, last: str) -> str:

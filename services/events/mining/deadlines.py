@@ -58,6 +58,11 @@ def find(log: Activities, patterns: Sequence[Pattern], options: Options = DEFAUL
     return [one for one in found if one is not None]
 
 
+def known(rule: Pattern) -> bool:
+    """Whether the rule has a deadline."""
+    return "deadline_minutes" in rule.details
+
+
 def minutes(pattern: Pattern) -> int:
     """After how many minutes the last step is missing."""
     return int(str(pattern.details["deadline_minutes"]))

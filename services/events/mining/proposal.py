@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.events.mining import alerts, catalogue, condition, inference, parameters, slots, timetable, words
+from services.events.mining import (
+    alerts,
+    catalogue,
+    condition,
+    deadlines,
+    inference,
+    notices,
+    parameters,
+    slots,
+    timetable,
+    words,
+)
 from services.events.mining.condition import Term
 from services.events.mining.inference import Flat
 from services.events.mining.options import DAY, WEEK
@@ -31,7 +42,8 @@ class Proposal:
 
     parameters: [{step, path, kind, value, evidence}] with kind constant, variable, text, branch or unknown;
     claims: [{path, operator, value, evidence, against}] for each condition; evidence and against are ids of events;
-    connections: [{step, app, connector, action, input}] for each step that a connector could do.
+    connections: [{step, app, connector, action, input}] for each step that a connector could do, several where one of
+    them is enough; one that `lacks` something cannot yet.
     """
 
     title: str
@@ -46,10 +58,15 @@ class Proposal:
     claims: tuple[dict[str, Any], ...] = field(default=())
     connections: tuple[dict[str, Any], ...] = field(default=())
 
+    @property
+    def finishes(self) -> bool:
+        """Whether a connector could do the last step in a person's place."""
+        return any(way["step"] == self.workflow["steps"][-1]["id"] for way in self.connections)
+
 
 def choose(patterns: Sequence[Pattern]) -> list[Pattern]:
     """The patterns worth proposing, best first, one a routine: sequences that save time, relations that mostly hold,
-    habits of steps that belong to neither, and rules with a deadline whose last step nothing can do but a person.
+    habits of steps that belong to neither, and rules with a deadline.
     """
     able = [one for one in patterns if one.score > 0 and _proposable(one)]
     told = {(step.source, step.type) for one in able if one.kind != HABIT for step in one.steps}
@@ -66,27 +83,28 @@ def _is_news(habit: Pattern, told: set[tuple[str, str]]) -> bool:
 
 def _alert(pattern: Pattern) -> dict[str, Any]:
     """A step that says what is missing; `trigger.data` is null, for nothing has happened."""
-    text = f"Missing: {words.of(pattern.steps[0])}, usually done {timetable.when(pattern)}."
     step = pattern.steps[0]
-    output = {"does": "tell what is missing", "source": step.source, "type": step.type, "text": text}
-    return {"id": "alert", "type": "transform", "with": {"output": output}}
+    output = {"does": "tell what is missing", "source": step.source, "type": step.type, "text": _overdue(pattern)}
+    return {"id": notices.STEP, "type": "transform", "with": {"output": output}}
+
+
+def _overdue(pattern: Pattern) -> str:
+    return f"Missing: {words.of(pattern.steps[0])}, usually done {timetable.when(pattern)}."
 
 
 def _proposable(one: Pattern) -> bool:
     if one.kind == SEQUENCE:
         return len(one.steps) > 1
     if one.kind == RULE:
-        return alerts.is_one(one)
+        return deadlines.known(one)
     return one.kind == HABIT or (one.kind == RELATION and one.certainty >= SURE_RELATION)
 
 
 def _part_of(one: Pattern, other: Pattern) -> bool:
-    """Whether another proposal covers it; a rule is covered by a routine that a workflow ends in a person's place."""
-    if one.kind == RULE:
-        ended = other.kind == SEQUENCE and catalogue.entry(other.steps[-1]).done
-        return ended and contains(other.steps, one.steps)
+    """Whether another proposal covers it; no other tells what is missing, as a rule does."""
     return (
-        len(other.steps) > len(one.steps)
+        one.kind != RULE
+        and len(other.steps) > len(one.steps)
         and contains(other.steps, one.steps)
         and other.support >= SAME_ROUTINE * one.support
     )
@@ -97,12 +115,14 @@ def propose(
     examples: Sequence[Sequence[Event]],
     others: Sequence[Event] = (),
     zone: str = "UTC",
+    channel: str | None = None,
 ) -> Proposal:
-    """examples: runs of the routine, each the events of its steps in order (one at least); others: first events that
-    nothing followed, from which conditions are inferred; zone: by whose clock a habit is kept.
+    """examples: runs of the routine, each the events of its steps in order (one at least), without secrets; others:
+    first events that nothing followed, likewise, from which conditions are inferred; zone: by whose clock a habit is
+    kept; channel: of a chat, where alerts are told.
     """
     if pattern.kind == RULE:
-        return _watch(pattern, examples, others)
+        return _watch(pattern, examples, others, channel)
     habit = pattern.kind == HABIT
     # Nothing happens before a habit that its step could repeat; what is constant in it is all there is.
     triggers = [{} if habit else inference.flatten(run[0]) for run in examples]
@@ -111,7 +131,11 @@ def propose(
     where = condition.cel(terms)
     overdue = timetable.deadline(pattern) if habit and not catalogue.entry(pattern.steps[0]).done else None
     steps, found, connections = _steps(pattern, examples, triggers)
-    steps = [_alert(pattern)] if overdue else steps
+    if overdue:
+        steps = [_alert(pattern)]
+        lasts = [inference.flatten(run[-1]) for run in examples]
+        missing = f"Missing: {words.of(pattern.steps[0])}"
+        connections = notices.ways(missing, f"{_overdue(pattern)} The last was at", lasts, channel)
     left_out = [f"{item['step']}: {item['path']}" for item in found if item["kind"] == parameters.UNKNOWN]
     title = _title(pattern)
     definition = {
@@ -131,18 +155,20 @@ def propose(
         conditions=tuple(terms),
         parameters=tuple(found),
         claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
-        connections=() if overdue else tuple(connections),
+        connections=tuple(connections),
     )
 
 
-def _watch(pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequence[Event]) -> Proposal:
+def _watch(
+    pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequence[Event], channel: str | None
+) -> Proposal:
     """The proposal of a rule: nothing is done, somebody is told when its last step does not come in time."""
     firsts, lasts = ([inference.flatten(run[place]) for run in examples] for place in (0, -1))
     terms = _conditions(pattern, firsts, [inference.flatten(event) for event in others])
     answer = condition.cel([*alerts.whose(pattern), *_about(pattern.steps[-1], lasts)])
     where = condition.cel([*alerts.whose(pattern), *terms])
     told, by = (words.of(pattern.steps[0]), words.of(pattern.steps[-1])), alerts.key(firsts, lasts)
-    title, mail = alerts.title(pattern, *told), alerts.mail(pattern, *told, firsts)
+    title = alerts.title(pattern, *told)
     definition = {
         "name": title[:LONGEST_NAME],
         "trigger": alerts.trigger(pattern, where, answer, by),
@@ -158,7 +184,7 @@ def _watch(pattern: Pattern, examples: Sequence[Sequence[Event]], others: Sequen
         evidence=pattern.evidence,
         conditions=tuple(terms),
         claims=tuple(_claim(term, [run[0] for run in examples], others) for term in terms),
-        connections=(mail,) if mail else (),
+        connections=tuple(alerts.ways(pattern, told, firsts, channel)),
     )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from services.events.mining.options import Options
 from services.events.mining.pattern import Pattern
 from services.events.mining.sequences import Found
-from services.events.mining.tokens import Token
+from services.events.mining.templating import template
+from services.events.mining.tokens import TYPE, Token
 
 
 def contains(longer: Sequence[object], shorter: Sequence[object]) -> bool:
@@ -74,6 +75,23 @@ def combine(finer: list[Pattern], coarser: list[Pattern], least: float = 0.5) ->
         if not covered or left >= max(least * pattern.support, expected + 3.0 * math.sqrt(expected)):
             kept.append(pattern)
     return kept
+
+
+def alike(one: Sequence[Token], other: Sequence[Token]) -> bool:
+    """Whether both are the same steps, one perhaps read at another level: with more events a level finds more names."""
+    return len(one) == len(other) and all(map(_same, one, other))
+
+
+def _same(one: Token, other: Token) -> bool:
+    if _kind(one) != _kind(other):
+        return False
+    if one.level == other.level:
+        return one.subject == other.subject
+    return TYPE in {one.level, other.level} or _template(one) == _template(other)
+
+
+def _template(token: Token) -> str:
+    return template(token.subject or "")[0]
 
 
 def _kind(token: Token) -> tuple[str, str]:

@@ -128,7 +128,8 @@ class ConditionOut(BaseModel):
 class ConnectionOut(BaseModel):
     """A step that a connector can do, with the action's input: through which integration, or null while none is there.
 
-    Until then the step is a transform that prepares the content.
+    Until then the step is a transform that prepares the content. Of several connections of a step one is enough; the
+    first that is there is used.
     """
 
     step: str
@@ -186,7 +187,8 @@ class Applied(BaseModel):
 
 class MiningSettings(BaseModel):
     """How events are mined: the clock that habits are kept by, of the organisation and of single actors; how many
-    people make a team; how many new suggestions a person gets in seven days."""
+    people make a team; how many new suggestions a person gets in seven days; the channel of a chat where alerts are
+    told, without one where the people concerned post most."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -194,3 +196,4 @@ class MiningSettings(BaseModel):
     zones: Annotated[dict[Actor, Zone], Field(max_length=10_000)] = {}
     least_actors: Annotated[StrictInt, Field(ge=1, le=1_000)] = 3
     suggestions_per_week: Annotated[StrictInt, Field(ge=0, le=1_000)] = 7
+    alert_channel: Annotated[str, Field(max_length=100, pattern=r"^[^\s{}]+$", examples=["#alerts"])] | None = None

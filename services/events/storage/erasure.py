@@ -1,6 +1,7 @@
 """Deleting events with their keys, a bounded piece at a time."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,10 @@ _DERIVED = (
     "pattern", "suggestion", "decision", "mining_setting", "mining_state", "mining_chunk", "rejection", "upload_chunk",
     "subscription", "stat", "capture_filter", "retention",
 )  # fmt: skip
+
+
+_DECIDED = ("applied", "dismissed")
+_NOTHING: dict[str, Any] = {"title": "", "reasoning": "", "workflow": {}, "evidence": [], "backtest": {}}
 
 
 async def page(
@@ -67,23 +72,32 @@ async def delete_derived(session: AsyncSession, organization_id: UUID) -> None:
         await session.execute(sa.delete(table).where(table.c.organization_id == organization_id))
 
 
-async def delete_retired(session: AsyncSession, organization_id: UUID) -> None:
-    """Deletes patterns that are no longer found, and their suggestions: they tell of events that are gone."""
-    retired = sa.select(tables.pattern.c.id).where(
-        tables.pattern.c.organization_id == organization_id, tables.pattern.c.retired_at.is_not(None)
-    )
-    suggestion = tables.suggestion
+async def withdraw(
+    session: AsyncSession, organization_id: UUID, actor: str, offered: Collection[UUID], now: datetime
+) -> None:
+    """Deletes patterns that are no longer found, and suggestions of patterns that are not `offered`: they tell of
+    events that are gone.
+
+    Where somebody decided, the decision stays beside the pattern's key, and nothing of the content, so that it holds
+    when the same is found again. The keys of the actor's own habits, which the name is a part of, go as well.
+    """
+    pattern, suggestion = tables.pattern, tables.suggestion
+    habits = sa.select(pattern.c.id).where(pattern.c.organization_id == organization_id, pattern.c.kind == "habit")
+    habit = suggestion.c.pattern_id.in_(habits)
+    gone = (suggestion.c.organization_id == organization_id, suggestion.c.pattern_id.not_in(list(offered)))
+    undecided = suggestion.c.status.not_in(_DECIDED)
     await session.execute(
-        sa.delete(suggestion).where(
-            suggestion.c.organization_id == organization_id,
-            sa.or_(suggestion.c.pattern_id.in_(retired), suggestion.c.retired_at.is_not(None)),
-        )
+        sa.delete(suggestion).where(*gone, sa.or_(undecided, sa.and_(habit, suggestion.c.person == actor)))
     )
-    await session.execute(
-        sa.delete(tables.pattern).where(
-            tables.pattern.c.organization_id == organization_id, tables.pattern.c.retired_at.is_not(None)
-        )
-    )
+    kept = {name: suggestion.c.details[name] for name in ("kind", "certainty")}
+    person = sa.case((habit, suggestion.c.person))
+    details = sa.func.jsonb_build_object(*itertools.chain(*kept.items()))
+    emptied = sa.update(suggestion).where(*gone).values(**_NOTHING, person=person, details=details, retired_at=now)
+    await session.execute(emptied)
+    retired = (pattern.c.organization_id == organization_id, pattern.c.retired_at.is_not(None))
+    decided = sa.select(suggestion.c.pattern_id).where(suggestion.c.organization_id == organization_id)
+    await session.execute(sa.delete(pattern).where(*retired, pattern.c.id.not_in(decided)))
+    await session.execute(sa.update(pattern).where(*retired).values(steps=[], figures={}, evidence=[]))
 
 
 async def partitions(session: AsyncSession) -> list[str]:

@@ -35,7 +35,8 @@ async def replace(
 
 async def find(session: AsyncSession, organization_id: UUID, pattern_id: UUID) -> Row[Any] | None:
     """One pattern, retired or not."""
-    query = sa.select(pattern).where(pattern.c.id == pattern_id, pattern.c.organization_id == organization_id)
+    told = pattern.c.evidence != sa.cast([], pattern.c.evidence.type)  # not withdrawn by an erasure
+    query = sa.select(pattern).where(pattern.c.id == pattern_id, pattern.c.organization_id == organization_id, told)
     return (await session.execute(query)).one_or_none()
 
 

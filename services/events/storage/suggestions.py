@@ -18,6 +18,8 @@ _TEXTS = (
     "title", "reasoning", "confidence", "minutes_per_week", "score", "workflow", "evidence", "backtest", "person",
     "details",
 )  # fmt: skip
+# Of what an erasure withdrew nothing is left but what was decided.
+_TOLD = suggestion.c.evidence != sa.cast([], suggestion.c.evidence.type)
 _EPOCH = sa.select(sa.func.max(log_epoch.c.epoch)).scalar_subquery()
 _POSITION: dict[str, Any] = {
     "epoch": _EPOCH,
@@ -64,7 +66,7 @@ async def replace(
 async def find(session: AsyncSession, organization_id: UUID, suggestion_id: UUID) -> Row[Any] | None:
     """One suggestion, retired or not."""
     query = sa.select(suggestion).where(
-        suggestion.c.id == suggestion_id, suggestion.c.organization_id == organization_id
+        suggestion.c.id == suggestion_id, suggestion.c.organization_id == organization_id, _TOLD
     )
     return (await session.execute(query)).one_or_none()
 
@@ -130,9 +132,8 @@ async def change(
 async def between(session: AsyncSession, organizations: Iterable[UUID], span: Span, limit: int) -> Sequence[Row[Any]]:
     """Some organisations' suggestions that changed after a position and before a head, in the order of the changes."""
     place = sa.tuple_(suggestion.c.epoch, suggestion.c.xid, suggestion.c.sequence)
-    query = sa.select(suggestion).where(
-        suggestion.c.organization_id.in_(list(organizations)), place > _bound(span.after), place < _bound(span.head)
-    )
+    stretch = (place > _bound(span.after), place < _bound(span.head))
+    query = sa.select(suggestion).where(suggestion.c.organization_id.in_(list(organizations)), _TOLD, *stretch)
     ordered = query.order_by(suggestion.c.epoch, suggestion.c.xid, suggestion.c.sequence).limit(limit)
     return (await session.execute(ordered)).all()
 

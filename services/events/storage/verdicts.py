@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.storage.tables import decision, suggestion
+from services.events.storage.tables import decision, pattern, suggestion
 from shared import ids
 
 
@@ -52,6 +52,17 @@ async def known(session: AsyncSession, organization_id: UUID) -> set[UUID]:
     """Patterns that were suggested before."""
     query = sa.select(suggestion.c.pattern_id).where(suggestion.c.organization_id == organization_id)
     return set(await session.scalars(query))
+
+
+async def refused(session: AsyncSession, organization_id: UUID) -> list[tuple[str, list[dict[str, Any]]]]:
+    """(kind, steps) of the patterns whose suggestions were dismissed."""
+    query = sa.select(pattern.c.kind, pattern.c.steps).join_from(
+        suggestion, pattern, suggestion.c.pattern_id == pattern.c.id
+    )
+    rows = await session.execute(
+        query.where(suggestion.c.organization_id == organization_id, suggestion.c.status == "dismissed")
+    )
+    return [(row.kind, row.steps) for row in rows]
 
 
 async def offered(session: AsyncSession, organization_id: UUID, since: datetime) -> dict[str | None, int]:

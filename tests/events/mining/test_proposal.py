@@ -15,7 +15,7 @@ import pytest
 from infra.local import sample
 from services.events.mining import backtest
 from services.events.mining.activity import from_events
-from services.events.mining.inference import flatten, parameter
+from services.events.mining.inference import flatten, parameter, without_secrets
 from services.events.mining.miner import mine
 from services.events.mining.pattern import Pattern
 from services.events.mining.proposal import Proposal, choose, propose
@@ -157,7 +157,8 @@ def test_slots_are_right_on_planted_templates() -> None:
 
 
 def test_numbers_keep_their_type_and_secrets_stay_out() -> None:
-    triggers = [flatten({"data": {"count": count, "password": "hunter22"}}) for count in range(10, 20)]
+    events = {count: {"data": {"count": count, "password": "hunter22"}} for count in range(10, 20)}
+    triggers = [flatten(event) for event in without_secrets(events, set()).values()]
     assert parameter(list(range(10, 20)), triggers) == "{{ event.data.count }}"
     assert parameter([3] * 10, triggers) == 3
     assert not any("hunter22" in str(flat) for flat in triggers)

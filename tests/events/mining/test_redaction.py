@@ -6,6 +6,7 @@ import pytest
 
 from services.events.mining import tokens
 from services.events.mining.activity import Activities, from_events
+from services.events.mining.inference import flatten, without_secrets
 from services.events.mining.miner import mine
 from services.events.mining.redaction import pasted, redact, redact_data
 from services.events.mining.templating import template
@@ -97,6 +98,17 @@ def test_a_key_pasted_line_by_line_again_and_again_never_comes_out() -> None:
     assert KEY_LINE[::-1][:12] not in shown
     assert "starwars" not in shown
     assert "PRIVATE" not in shown
+
+
+def test_what_was_masked_once_holds_nothing_that_masking_again_would_find() -> None:
+    texts = [*SECRETS, *((text, "hunter2") for text in TYPED)]
+    for text, secret in texts:
+        event = {"subject": text, "actor": text, "data": {"said": [{"in": text}], "password": secret, "user": "ann"}}
+        (safe,) = without_secrets({0: event}, set()).values()
+        assert secret not in str(safe)
+        assert secret not in str(flatten(safe))
+        again = {name: redact_data(safe[name]) for name in ("subject", "actor", "data")}
+        assert str(again).replace("}", "") == str({name: safe[name] for name in again}).replace("}", "")
 
 
 TYPED = [

@@ -141,9 +141,12 @@ def test_an_overdue_step_is_told_and_nothing_else() -> None:
         events = habitual("backup.ended", 100, without=gone, seed=seed)
         log = in_oslo(events)
         habit = habit_of(log.select(np.flatnonzero(log.times < log.times.min() + 44 * DAY)), "backup.ended")
-        made = propose(habit, [[events[row] for row in run] for run in habit.evidence])
+        made = propose(habit, [[events[row] for row in run] for run in habit.evidence], channel="#ops")
         trigger = made.workflow["trigger"]
         assert trigger["type"] == "absence"
+        (chat,) = made.connections
+        assert (chat["step"], chat["input"]["channel"]) == (made.workflow["steps"][0]["id"], "#ops")
+        assert chat["input"]["text"].startswith(made.workflow["steps"][0]["with"]["output"]["text"])
         assert trigger["match"]["where"] == 'event.actor == "ann"'
         within = timedelta(minutes=int(trigger["within"][2:-1]))
         seen = sorted(datetime.fromisoformat(event["time"]) for event in events if event["type"] == "backup.ended")
