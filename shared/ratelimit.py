@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,8 @@ AWAY_SECONDS = 1.0
 GONE_SECONDS = 20.0
 _OUTAGES = (RedisError, OSError, TimeoutError)
 
+Waiting = dict[Group, "list[asyncio.Future[Standing]]"]
+
 _log = log.get(__name__)
 
 
@@ -38,7 +40,8 @@ class Limiter:
         self._closed = False
         self._instance = instance
         self._instances = 1
-        self._waiting: dict[Group, list[asyncio.Future[Standing]]] = {}
+        self._waiting: Waiting = {}
+        self._looking: Waiting = {}
         self._serving: asyncio.Task[None] | None = None
         self.backend = "redis"
 
@@ -52,21 +55,17 @@ class Limiter:
 
     def ask_all(self, group: Group) -> "asyncio.Future[Standing]":
         """Uses one of every limit, or none when one is used up; the standing is that of the tightest."""
-        asked: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(group, []).append(asked)
-        if self._serving is None:
-            self._serving = asyncio.create_task(self._serve())
-        return asked
+        return self._join(self._waiting, group)
 
     async def check(self, limit: Limit, key: str) -> Standing:
         """As `take`, without using any."""
-        group = ((limit, key),)
-        _, standing = (await self._decide({group: 0})).get(group) or (0, None)
-        if standing is None:
-            raise _uncounted()
-        if standing.remaining < 1:
-            raise _refusal(standing)
-        return standing
+        return await self.look(limit, key)
+
+    def look(self, limit: Limit, key: str) -> "asyncio.Future[Standing]":
+        """As `check`, to be awaited beside others, or by nobody."""
+        looking = self._join(self._looking, ((limit, key),))
+        looking.add_done_callback(lambda told: told.cancelled() or told.exception())  # or asyncio would complain
+        return looking
 
     async def beat(self) -> None:
         """Tells the other processes of this one and counts them, for ever; a loop of every process that limits."""
@@ -94,27 +93,39 @@ class Limiter:
         await self._common.ask("ZREMRANGEBYSCORE", INSTANCES, 0, now - GONE_SECONDS)
         return max(1, int(await self._common.ask("ZCARD", INSTANCES)))
 
+    def _join(self, crowd: Waiting, group: Group) -> "asyncio.Future[Standing]":
+        one: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
+        crowd.setdefault(group, []).append(one)
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        return one
+
     async def _serve(self) -> None:
-        asked: dict[Group, list[asyncio.Future[Standing]]] = {}
+        asked: Waiting = {}
+        looking: Waiting = {}
         try:
-            while self._waiting:
+            while self._waiting or self._looking:
                 asked, self._waiting = self._waiting, {}
-                await self._settle(asked)
+                looking, self._looking = self._looking, {}
+                await self._settle(asked, looking)
         finally:
             self._serving = None
-            for left in (*asked.values(), *self._waiting.values()):
-                for one in left:
+            for crowd in (asked, looking, self._waiting, self._looking):
+                for one in _each(crowd):
                     one.cancel()
 
-    async def _settle(self, asked: "Mapping[Group, list[asyncio.Future[Standing]]]") -> None:
+    async def _settle(self, asked: Waiting, looking: Waiting) -> None:
         try:
-            counted = await self._decide({group: len(waiting) for group, waiting in asked.items()})
+            hits = {group: len(waiting) for group, waiting in asked.items()}
+            counted = await self._decide(dict.fromkeys(looking, 0) | hits)
         except Exception as error:  # noqa: BLE001  # whatever it was, everybody who asked must hear of it
-            for one in (one for waiting in asked.values() for one in waiting):
+            for one in (*_each(asked), *_each(looking)):
                 _answer(one, error)
             return
         for group, waiting in asked.items():
             _share(group, counted.get(group), waiting)
+        for group, waiting in looking.items():
+            _show(counted.get(group), waiting)
 
     async def _decide(self, asked: Mapping[Group, int]) -> dict[Group, Counted]:
         """Counts in Redis; while it is away, in memory, without asking it again before it answers a heartbeat.
@@ -166,6 +177,10 @@ async def _patiently(counting: Coroutine[Any, Any, Any]) -> Any:
             timers[-1].cancel()
 
 
+def _each(crowd: Waiting) -> "Iterator[asyncio.Future[Standing]]":
+    return (one for waiting in crowd.values() for one in waiting)
+
+
 def _answer(asked: "asyncio.Future[Standing]", answer: Standing | Exception) -> None:
     if asked.done():  # who asked has gone away
         return
@@ -188,6 +203,15 @@ def _share(group: Group, counted: Counted | None, waiting: "list[asyncio.Future[
             _decisions(limit.name, "refused").inc(len(waiting) - admitted)
     for place, one in enumerate(waiting):
         _answer(one, standing if place < admitted else _refusal(standing))
+
+
+def _show(counted: Counted | None, looking: "list[asyncio.Future[Standing]]") -> None:
+    """Tells those who only looked whether they would be admitted."""
+    for one in looking:
+        if counted is None:
+            _answer(one, _uncounted())
+        else:
+            _answer(one, counted[1] if counted[1].remaining else _refusal(counted[1]))
 
 
 @cache

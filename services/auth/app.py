@@ -21,6 +21,7 @@ from services.auth.routes import (
     sessions,
     users,
 )
+from services.auth.routes.quick import QuickLogin
 from services.auth.storage.tables import inbox
 from shared import inbox as inboxes
 from shared import webapp
@@ -32,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
     people = (accounts, sessions, users, secondfactor)
     routers = [item.router for item in (*people, organizations, members, invitations, apikeys, audit, flags, jwks)]
     routers += [docs.router] if settings.docs_enabled else []
-    return webapp.public_app("auth", routers, settings, lifespan=lifespan)
+    return webapp.public_app("auth", routers, settings, lifespan=lifespan, quick=QuickLogin)
 
 
 def create_internal_app(settings: Settings) -> FastAPI:

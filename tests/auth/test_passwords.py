@@ -13,9 +13,10 @@ from typing import Any
 import psutil
 import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from services.auth.domain import hashing, hashing_process
-from services.auth.domain.passwords import Passwords
+from services.auth.domain.passwords import MIN_LENGTH, Passwords, check
 from shared import errors
 
 Children = Callable[[], list[psutil.Process]]
@@ -32,6 +33,16 @@ def children() -> Callable[[], list[psutil.Process]]:
     """Those that were started in this test; services of other tests have their own."""
     before = {child.pid for child in hashing_children()}
     return lambda: [child for child in hashing_children() if child.pid not in before]
+
+
+def test_b18_every_common_password_is_refused() -> None:
+    """The first three thousand of those that leaked, however they are written."""
+    common = [word for word in FREQUENCY_LISTS["passwords"][:3_000] if len(word) >= MIN_LENGTH]
+    assert len(common) > 500
+    for word in common:
+        for spelled in (word, word.upper(), word.title()):
+            with pytest.raises(ValueError, match="among the first that are tried"):
+                check(spelled)
 
 
 async def test_work_beyond_the_queue_is_shed_at_once_and_room_comes_back() -> None:

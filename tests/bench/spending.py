@@ -20,7 +20,7 @@ def of(pid: int) -> float:
 
 
 def of_stack(stand: Stand) -> dict[str, float]:
-    """By name; PostgreSQL with all its backends, and `load` for whoever asks."""
+    """By name; PostgreSQL with all its backends, auth's processes that hash, and `load` for whoever asks."""
     children = defaultdict(list)
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -29,8 +29,10 @@ def of_stack(stand: Stand) -> dict[str, float]:
             continue
     spent: dict[str, float] = defaultdict(float)
     for process in stand.all_processes():
-        below = children[process["pid"]] if process["name"] == "postgres" else []
-        spent[process["name"]] += sum(map(of, [process["pid"], *below]))
+        spent[process["name"]] += of(process["pid"])
+        below = {"postgres": "postgres", "auth": "hashing"}.get(process["name"])
+        if below is not None:
+            spent[below] += sum(map(of, children[process["pid"]]))
     return {**spent, "load": time.process_time()}
 
 

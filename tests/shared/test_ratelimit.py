@@ -1,6 +1,7 @@
 """Limits: exact over processes, counted together, announced on every answer, and kept up without Redis."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
@@ -72,6 +73,42 @@ async def test_hits_of_one_turn_are_one_command(limiter: Open, monkeypatch: pyte
     assert commands == ["EVALSHA"]
     assert standings[0].remaining == 1_000_000 - 50
     assert [standing.remaining for standing in standings[50:]] == [9] * 50
+
+
+async def test_who_only_looks_is_told_with_those_who_take(limiter: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, large, small = limiter(), fresh(100), fresh(2)
+    commands: list[str] = []
+    ask = one._common.ask
+
+    async def counted(*command: Any) -> Any:
+        commands.append(command[0])
+        return await ask(*command)
+
+    await one.take(large, "grace")
+    monkeypatch.setattr(one._common, "ask", counted)
+    looking = [one.look(small, "ada"), one.look(large, "ada")]
+    taken = [one.ask(large, "ada"), one.ask(large, "ada")]
+    seen = [(await one_of).remaining for one_of in (*looking, *taken)]
+    assert commands == ["EVALSHA"]
+    assert seen == [2, 98, 98, 98], "looking uses none"
+    await one.take(small, "ada")
+    await one.take(small, "ada")
+    for _ in range(2):
+        with pytest.raises(errors.TooManyRequests):
+            await one.look(small, "ada")
+
+
+async def test_a_refusal_that_nobody_waits_for_is_no_error(limiter: Open) -> None:
+    one, limit = limiter(), fresh(1)
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    await one.take(limit, "ada")
+    one.look(limit, "ada")
+    await asyncio.sleep(0)
+    await one.take(limit, "grace")  # counted after the look, by the same task
+    gc.collect()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert complaints == []
 
 
 async def test_one_used_up_limit_leaves_the_others_of_a_request_alone(limiter: Open) -> None:

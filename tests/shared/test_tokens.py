@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import errors, identity
+from shared import accesstokens, errors, identity
 from shared.policy import ROLES
 from tests.shared.test_identity import ISSUER, KEY, Source, access_token
 
@@ -55,7 +55,7 @@ def agree(token: str) -> bool:
     assert claims is not None
     whom = (principal.user_id, principal.organization_id, principal.session_id, principal.role, principal.expires_at)
     assert whom == (UUID(claims["sub"]), UUID(claims["org"]), UUID(claims["sid"]), claims["role"], claims["exp"])
-    assert principal.issued_at <= time.time() + identity.CLOCK_LEEWAY
+    assert principal.issued_at <= time.time() + accesstokens.CLOCK_LEEWAY
     return True
 
 

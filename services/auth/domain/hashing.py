@@ -20,43 +20,82 @@ ATTEMPTS = 2
 _log = log.get(__name__)
 
 
+class Process(asyncio.SubprocessProtocol):
+    """A running process and the one question that it has; without streams, which cost more than a question does."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._answer: asyncio.Future[bytes] = loop.create_future()
+        self._read = b""
+
+    def connection_made(self, transport: Any) -> None:
+        """The process runs."""
+        self._transport = transport
+
+    def pipe_data_received(self, _pipe: int, data: bytes) -> None:
+        """A piece of an answer, which is a line."""
+        self._read += data
+        if self._read.endswith(b"\n") and not self._answer.done():
+            self._answer.set_result(self._read)
+
+    def process_exited(self) -> None:
+        """Its end; there will be no answer."""
+        if not self._answer.done():
+            self._answer.set_exception(ConnectionError("the process has ended"))
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    async def ask(self, line: bytes) -> bytes:
+        """The line that answers this one; raises ConnectionError, and TimeoutError after ten seconds."""
+        if self.ended.done():
+            raise ConnectionError("the process has ended")
+        loop = asyncio.get_running_loop()
+        self._answer, self._read = loop.create_future(), b""
+        overdue = loop.call_later(ANSWER_SECONDS, self._give_up)
+        try:
+            self._transport.get_pipe_transport(0).write(line)
+            return await self._answer
+        finally:
+            overdue.cancel()
+
+    def _give_up(self) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(TimeoutError())
+
+    async def end(self) -> None:
+        """Ends it, whatever it is doing."""
+        if not self.ended.done():
+            self._transport.kill()
+        await self.ended
+        self._transport.close()
+
+
 class Hasher:
     """One process, started when it is first asked."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
 
     async def ask(self, question: list[str | None]) -> Any:
         """Its answer; a process that died meanwhile is replaced once. Raises Unavailable."""
+        line = orjson.dumps(question) + b"\n"
         for _ in range(ATTEMPTS):
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    line = await self._exchange(orjson.dumps(question) + b"\n")
-                if line.endswith(b"\n"):
-                    return orjson.loads(line)
+                self._process = self._process or await _start()
+                return orjson.loads(await self._process.ask(line))
             except TimeoutError:
                 break
             except OSError:
-                pass
-            await self._lose()
+                await self._lose()
         await self._lose()
         raise unavailable()
 
     async def end(self) -> None:
-        """Ends the process, whatever it is doing."""
+        """Ends the process."""
         process, self._process = self._process, None
         if process is not None:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-    async def _exchange(self, line: bytes) -> bytes:
-        process = self._process = self._process or await _start()
-        if process.stdin is None or process.stdout is None:
-            raise ConnectionError("the process has no such pipe")
-        process.stdin.write(line)
-        await process.stdin.drain()
-        return await process.stdout.readline()
+            await process.end()
 
     async def _lose(self) -> None:
         if self._process is not None:
@@ -64,9 +103,11 @@ class Hasher:
             _log.warning("hasher-lost")
 
 
-async def _start() -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(sys.executable, "-I", SCRIPT, stdin=pipe, stdout=pipe, env=ENVIRONMENT)
+async def _start() -> Process:
+    loop, pipe = asyncio.get_running_loop(), asyncio.subprocess.PIPE
+    command = (sys.executable, "-I", SCRIPT)
+    _, process = await loop.subprocess_exec(Process, *command, stdin=pipe, stdout=pipe, stderr=None, env=ENVIRONMENT)
+    return process
 
 
 class Hashers:

@@ -1,5 +1,6 @@
 """Logins: one answer for every wrong pair, counted by account whatever path or address they come from."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,24 @@ async def login(context: Context, email: emails.Address, proof: Proof, device: s
     """A pair of tokens in the person's first organisation."""
     account = await accounts.look_up(context.database, email.key)
     account = await prove(context, email.key, account, proof)
+    return await _enter(context, email, account, proof, device)
+
+
+async def login_stranger(context: Context, email: emails.Address, proof: Proof, device: sessions.Device) -> tokens.Pair:
+    """The same for a proof without a session, once `may_try` was answered."""
+    account = await accounts.look_up(context.database, email.key)
+    await _verify(context, email.key, account, proof)
+    return await _enter(context, email, account, proof, device)
+
+
+def may_try(context: Context, email: emails.Address) -> Awaitable[object]:
+    """Raises TooManyRequests when too many wrong pairs had this address; asked at once, awaited beside other limits."""
+    return context.limiter.look(BAD_PASSWORDS, _counter(email.key))
+
+
+async def _enter(
+    context: Context, email: emails.Address, account: Any, proof: Proof, device: sessions.Device
+) -> tokens.Pair:
     if account.verified_at is None and context.settings.verification_required:
         raise errors.Forbidden("email-not-verified", "Open the link in the letter that verifies the address first.")
     signing = await context.keys.current()
@@ -71,12 +90,16 @@ async def prove(context: Context, key: str, account: Any, proof: Proof) -> Any:
 
     A session of the same person has a counter of its own, so that strangers cannot lock somebody out.
     """
-    session_key = _session_key(proof.known, account)
-    await context.limiter.check(BAD_PASSWORDS, session_key or f"account:{key}")
+    await context.limiter.check(BAD_PASSWORDS, _session_key(proof.known, account) or _counter(key))
+    await _verify(context, key, account, proof)
+    return account
+
+
+async def _verify(context: Context, key: str, account: Any, proof: Proof) -> None:
+    """Raises the refusal of a password that does not fit; that of nobody takes as long as any."""
     stored = account.password_hash if account is not None and account.disabled_at is None else None
-    if await context.passwords.verify(stored, passwords.normalise(proof.password)):
-        return account
-    raise await _refusal(context, key, account, session_key)
+    if not await context.passwords.verify(stored, passwords.normalise(proof.password)):
+        raise await _refusal(context, key, account, _session_key(proof.known, account))
 
 
 async def _refusal(context: Context, key: str, account: Any, session_key: str | None) -> errors.Unauthorized:
@@ -88,7 +111,7 @@ async def _refusal(context: Context, key: str, account: Any, session_key: str | 
         context.beside(_note(context, account.id, "login.failed"))
     if session_key is not None:
         await context.limiter.take(BAD_PASSWORDS, session_key)
-    standing = await context.limiter.take(BAD_PASSWORDS, f"account:{key}")
+    standing = await context.limiter.take(BAD_PASSWORDS, _counter(key))
     if account is not None and standing.remaining == 0:
         context.beside(_note(context, account.id, "login.locked"))
     return errors.Unauthorized("invalid-credentials", "The address, the password or the code is wrong.")
@@ -97,6 +120,10 @@ async def _refusal(context: Context, key: str, account: Any, session_key: str | 
 async def _note(context: Context, user_id: UUID, action: str) -> None:
     async with context.database.system() as session:
         await audit.note(session, user_id, action)
+
+
+def _counter(key: str) -> str:
+    return f"account:{key}"
 
 
 def _session_key(known: Principal | None, account: Any) -> str | None:

@@ -3,17 +3,18 @@
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
-import jwt
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.domain import audit
 from services.auth.storage import signingkeys as rows
 from shared import clock, crypto, log
+from shared.accesstokens import ALGORITHM
 from shared.database import Database
-from shared.identity import ALGORITHM
 from shared.testing import faults
 
 # Verifiers ask for unknown keys at most every two seconds; by then a new key must be shown, before it signs.
@@ -75,8 +76,7 @@ class SigningKeys:
 
     async def _fresh(self) -> list[Any]:
         if time.monotonic() - self._read_at > FRESH_SECONDS:
-            async with self._database.system() as session:
-                self._rows = await rows.list_shown(session, clock.now())
+            self._rows = await rows.look(self._database, clock.now())
             self._read_at = time.monotonic()
         return self._rows
 
@@ -114,7 +114,12 @@ class SigningKeys:
 
 def sign(signing: SigningKey, claims: dict[str, Any], typ: str) -> str:
     """A compact JWT."""
-    return jwt.encode(claims, signing.key, algorithm=ALGORITHM, headers={"typ": typ, "kid": signing.kid})
+    return crypto.compact_jwt(signing.key, _header(signing.kid, typ), claims)
+
+
+@lru_cache(maxsize=16)
+def _header(kid: str, typ: str) -> str:
+    return crypto.encode64(orjson.dumps({"alg": ALGORITHM, "typ": typ, "kid": kid}))
 
 
 def _public(row: Any) -> dict[str, str]:

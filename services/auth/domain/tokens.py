@@ -11,7 +11,7 @@ from services.auth.domain import signingkeys
 from services.auth.domain.signingkeys import SigningKey
 from services.auth.settings import Settings
 from shared import crypto, ids
-from shared.identity import ACCESS_TYPE, AUDIENCE
+from shared.accesstokens import ACCESS_TYPE, AUDIENCE
 from shared.testing import faults
 
 REFRESH_PREFIX = "frt_"
