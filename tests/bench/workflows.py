@@ -19,7 +19,8 @@ from tests.bench import machine, spending, workflow_stands
 from tests.chaos.stand import Stand, open_stand
 
 CONCURRENT = 20
-PROMPT_MS = 60.0
+# 60 ms where the bare limit took 16.9: what a commit takes differs more between machines than arithmetic does.
+LATE = 3.55
 # Ours over theirs at least; Node-RED stores nothing and Celery's broker forgets, so they stand beside without a target.
 PEERS = {"dbos": 5.0, "celery": None, "node-red": None, "n8n": 7.0}
 _TABLE = "CREATE TABLE IF NOT EXISTS bench_step (run uuid, step int, output json, PRIMARY KEY (run, step))"
@@ -47,23 +48,23 @@ async def drive(stand: Stand, workflow: str, seconds: float) -> dict[str, Any]:
     return await workflow_stands.drive(stand.port, path, seconds, {"input": {"n": 1}}, headers)
 
 
-async def limit(stand: Stand, seconds: float) -> float:
-    """Runs a second of bare asyncpg: the run, then each of three steps, a commit each."""
+async def limit(stand: Stand, seconds: float) -> tuple[float, float]:
+    """Runs a second and p99 ms of bare asyncpg: the run, then each of three steps, a commit each."""
     pool = await asyncpg.create_pool(await asyncio.to_thread(stand.dsn, "workflows"), min_size=8, max_size=8)
     await pool.execute(_TABLE)
-    until, done = time.perf_counter() + seconds, 0
+    until = time.perf_counter() + seconds
+    took: list[float] = []
 
     async def client() -> None:
-        nonlocal done
-        while time.perf_counter() < until:
+        while (began := time.perf_counter()) < until:
             run = uuid.uuid4()
             for step in range(4):
                 await pool.execute("INSERT INTO bench_step VALUES ($1, $2, $3)", run, step, '{"n": 1}')
-            done += 1
+            took.append(time.perf_counter() - began)
 
     await asyncio.gather(*(client() for _ in range(CONCURRENT)))
     await pool.close()
-    return round(done / seconds, 1)
+    return round(len(took) / seconds, 1), round(sorted(took)[int(len(took) * 0.99)] * 1_000, 2)
 
 
 async def measure(seconds: float) -> dict[str, Any]:
@@ -74,7 +75,7 @@ async def measure(seconds: float) -> dict[str, Any]:
         before = spending.of_stack(stand)
         figures = await drive(stand, workflow, seconds)
         figures["cpu_seconds_a_thousand"] = spending.a_thousand(before, spending.of_stack(stand), figures["runs"])
-        figures["limit_runs_per_second"] = await limit(stand, min(seconds, 5.0))
+        figures["limit_runs_per_second"], figures["limit_p99_ms"] = await limit(stand, min(seconds, 5.0))
         figures["peers"] = {name: await measure_peer(name, stand, min(seconds, 8.0)) for name in PEERS}
     return figures
 
@@ -101,9 +102,10 @@ def main(arguments: list[str]) -> int:
     figures = asyncio.run(measure(seconds))
     targets = [compare(name, figures) for name, target in PEERS.items() if target is not None]
     ratio = round(figures["runs_per_second"] / figures["limit_runs_per_second"], 3)
+    late = round(figures["p99_ms"] / figures["limit_p99_ms"], 2)
     targets += [
         {"name": "floyo / bare limit", "value": ratio, "target": 0.4, "ok": ratio >= 0.4},
-        here.target("p99 ms at 20 concurrent", figures["p99_ms"], PROMPT_MS),
+        {"name": "p99 at 20 concurrent / that of the bare limit", "value": late, "target": LATE, "ok": late <= LATE},
     ]
     ok = all(target["ok"] for target in targets) and not figures["failures"]
     print(json.dumps({"bench": "workflows", "ok": ok, "targets": targets, **here.figures(), **figures}))
