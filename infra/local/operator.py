@@ -13,6 +13,7 @@ from shared.httpclient import Directory, Siblings
 from shared.servicetokens import ServiceTokens
 
 SERVICE = "auth"
+PATIENCE_SECONDS = 30.0
 
 
 async def call(home: Home, method: str, path: str, body: Any = None) -> Any:
@@ -21,7 +22,7 @@ async def call(home: Home, method: str, path: str, body: Any = None) -> Any:
     tokens = ServiceTokens(SERVICE, secretfiles.obtain(home.secrets, f"service_key_{SERVICE}"), public)
     siblings = Siblings(Directory({}, home.siblings), tokens)
     try:
-        return await siblings.call(SERVICE, method, path, json=body)
+        return await siblings.call(SERVICE, method, path, json=body, timeout=PATIENCE_SECONDS)
     finally:
         await siblings.close()
 
