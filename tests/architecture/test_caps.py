@@ -10,7 +10,7 @@ from tests.architecture.sources import Source, all_sources, code_lines
 FILE_CAP = 300
 TEST_FILE_CAP = 500
 FUNCTION_CAP = 50
-SHARED_CAP = 4_150
+SHARED_CAP = 4_200
 FORBIDDEN_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py", "base.py"}
 PROMISES = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError|for now|in production you would)\b")
 
