@@ -33,7 +33,7 @@ from services.events.mining import (
 from services.events.mining.activity import Activities
 from services.events.mining.backtest import Backtest
 from services.events.mining.options import DEFAULT, Options
-from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
+from services.events.mining.pattern import HABIT, RULE, SEQUENCE, Pattern
 from services.events.mining.significance import wilson
 from services.events.mining.tokens import EXACT
 
@@ -43,7 +43,6 @@ MAX_RUNS = 50
 MAX_EXAMPLES = 20
 MAX_OTHERS = 50
 MAX_PROPOSALS = 50
-MOST_WRONG = 2
 
 
 class Session:
@@ -122,7 +121,7 @@ class Session:
             made = proposal.propose(pattern, examples, others, zone=self._zone_of(person), channel=channel)
             key = partial(self._value, made.workflow["trigger"].get("key", "event.actor"))
             judged = backtest.replay(history, pattern, self._options, partial(self._meets, made.conditions), key)
-            if _is_stale(pattern, judged):
+            if backtest.is_stale(pattern, judged):
                 continue
             ended += [pattern] if pattern.kind == SEQUENCE and made.finishes else []
             answer.append(
@@ -203,18 +202,6 @@ class Session:
             and row not in begun
         ]
         return _spread(like, MAX_OTHERS)
-
-
-def _is_stale(pattern: Pattern, judged: Backtest) -> bool:
-    """Whether its condition holds no more, neither thing has changed for long, or a rule was not there before.
-
-    Nor is a routine offered that is begun far more often than gone through: it would be wrong most of the time.
-    """
-    if pattern.kind == RULE:
-        return not judged.learned
-    if pattern.kind == SEQUENCE and judged.wrong > MOST_WRONG * max(judged.matched, 1):
-        return True
-    return not judged.would_have_fired and bool(judged.missed or pattern.kind == RELATION)
 
 
 def _ends(routine: Pattern, rule: Pattern) -> bool:

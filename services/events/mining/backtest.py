@@ -14,12 +14,13 @@ from services.events.mining.deadlines import Key
 from services.events.mining.matching import Levels
 from services.events.mining.miner import mine
 from services.events.mining.options import DAY, DEFAULT, MINUTE, Options
-from services.events.mining.pattern import HABIT, RELATION, RULE, Pattern
+from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
 from services.events.mining.sessions import Sessions, acts, collapse, order
 from services.events.mining.tokens import Token
 
 TRAINING = 0.7
 MOST_EXAMPLES = 5
+MOST_WRONG = 2
 Fires = Callable[[int], bool]
 
 
@@ -113,6 +114,18 @@ def replay(
             for name, found in outcomes.items()
         },
     )
+
+
+def is_stale(pattern: Pattern, judged: Backtest) -> bool:
+    """Whether its condition holds no more, neither thing has changed for long, or a rule was not there before.
+
+    Nor is a routine offered that is begun far more often than gone through: it would be wrong most of the time.
+    """
+    if pattern.kind == RULE:
+        return not judged.learned
+    if pattern.kind == SEQUENCE and judged.wrong > MOST_WRONG * max(judged.matched, 1):
+        return True
+    return not judged.would_have_fired and bool(judged.missed or pattern.kind == RELATION)
 
 
 def _kept(history: History, pattern: Pattern) -> dict[str, list[tuple[int, ...]]]:

@@ -81,17 +81,6 @@ def _is_news(habit: Pattern, told: set[tuple[str, str]]) -> bool:
     return useful and (step.source, step.type) not in told
 
 
-def _alert(pattern: Pattern) -> dict[str, Any]:
-    """A step that says what is missing; `trigger.data` is null, for nothing has happened."""
-    step = pattern.steps[0]
-    output = {"does": "tell what is missing", "source": step.source, "type": step.type, "text": _overdue(pattern)}
-    return {"id": notices.STEP, "type": "transform", "with": {"output": output}}
-
-
-def _overdue(pattern: Pattern) -> str:
-    return f"Missing: {words.of(pattern.steps[0])}, usually done {timetable.when(pattern)}."
-
-
 def _proposable(one: Pattern) -> bool:
     if one.kind == SEQUENCE:
         return len(one.steps) > 1
@@ -132,10 +121,10 @@ def propose(
     overdue = timetable.deadline(pattern) if habit and not catalogue.entry(pattern.steps[0]).done else None
     steps, found, connections = _steps(pattern, examples, triggers)
     if overdue:
-        steps = [_alert(pattern)]
+        steps = [timetable.alert(pattern)]
         lasts = [inference.flatten(run[-1]) for run in examples]
         missing = f"Missing: {words.of(pattern.steps[0])}"
-        connections = notices.ways(missing, f"{_overdue(pattern)} The last was at", lasts, channel)
+        connections = notices.ways(missing, f"{timetable.overdue(pattern)} The last was at", lasts, channel)
     left_out = [f"{item['step']}: {item['path']}" for item in found if item["kind"] == parameters.UNKNOWN]
     title = _title(pattern)
     definition = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.events.mining import words
+from services.events.mining import notices, words
 from services.events.mining.condition import EQUALS, Term, cel
 from services.events.mining.pattern import Pattern
 from services.events.mining.tokens import EXACT
@@ -46,6 +46,18 @@ def when(pattern: Pattern) -> str:
     calendar = _calendar(pattern)
     days = {"daily": "every day", "weekdays": "on weekdays"}.get(calendar, f"every {calendar}")
     return f"{days} at {_minute(pattern) // 60:02}:{_minute(pattern) % 60:02}"
+
+
+def alert(pattern: Pattern) -> dict[str, Any]:
+    """A step that says what is missing; `trigger.data` is null, for nothing has happened."""
+    step = pattern.steps[0]
+    output = {"does": "tell what is missing", "source": step.source, "type": step.type, "text": overdue(pattern)}
+    return {"id": notices.STEP, "type": "transform", "with": {"output": output}}
+
+
+def overdue(pattern: Pattern) -> str:
+    """Such as "Missing: backup ended in ops, usually done every day at 09:00"."""
+    return f"Missing: {words.of(pattern.steps[0])}, usually done {when(pattern)}."
 
 
 def explain(pattern: Pattern, what: str, left_out: Sequence[str]) -> str:
