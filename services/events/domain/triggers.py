@@ -22,6 +22,8 @@ CATCH_UP = 100
 # Clocks of processes differ a little, and ids carry the sender process's time.
 SLACK = timedelta(seconds=1)
 
+read = log.candidates
+
 _log = logs.get(__name__)
 
 

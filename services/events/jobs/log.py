@@ -9,7 +9,6 @@ from services.events.domain import discovery, erasure, housekeeping, signals, st
 from services.events.domain.jobs import Desk, due
 from services.events.domain.signals import Signals
 from services.events.domain.tail import Consumer, Waker
-from services.events.storage.log import candidates
 from shared import errors, jobs, log
 from shared.service import Service
 
@@ -39,7 +38,7 @@ async def follow_log(service: Service) -> None:
     hub = service.part(Signals)
     matching = Consumer(
         "triggers", Waker(), triggers.BATCH, triggers.MAX_CANDIDATES,
-        read=candidates, act=triggers.act, idle=triggers.catch_up,
+        read=triggers.read, act=triggers.act, idle=triggers.catch_up,
     )  # fmt: skip
     counting = Consumer(stats.CONSUMER, Waker(), stats.BATCH, store=stats.store)  # nobody wakes it: once a second
     hub.hear(signals.EVENTS, matching.waker.hear)
