@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
+from starlette.exceptions import HTTPException
+
+from shared import errors, tracing
+
 
 def bearer(scope: Any) -> str:
     """The bearer token of a request, or an empty text."""
@@ -20,10 +25,13 @@ def _token(given: bytes) -> str:
 
 
 async def read(receive: Any) -> bytes | None:
-    """The whole body; None when the caller went away before its end."""
+    """The whole body; None when the caller went away before its end. Raises TooLarge beyond the bound on bodies."""
     parts: list[bytes] = []
     while True:
-        message = await receive()
+        try:
+            message = await receive()
+        except HTTPException as error:
+            raise errors.TooLarge("content-too-large", str(error.detail)) from None
         if message["type"] != "http.request":
             return None
         parts.append(message.get("body", b""))
@@ -48,3 +56,8 @@ async def answer(send: Any, status: int, body: bytes, headers: Mapping[str, str]
     sent += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Any, error: errors.FloyoError) -> None:
+    """Sends an error as a problem."""
+    await answer(send, error.status, orjson.dumps(error.body(tracing.trace_id())), error.headers)

@@ -7,10 +7,9 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
 from starlette.exceptions import HTTPException
 
-from shared import degraded, errors, httpclient, limits, log, metrics, tracing
+from shared import asgi, degraded, errors, httpclient, limits, log, metrics, tracing
 from shared.ratelimit import Standing
 from shared.testing import faults
 
@@ -80,12 +79,12 @@ class RequestMiddleware:
             if refusal is None:
                 await self._app(scope, _bounded(receive, limit), answer)
             else:
-                await _send_problem(refusal, answer)
+                await asgi.refuse(answer, refusal)
         except Exception as error:
             _log.exception("request-crashed", error=repr(error))
             if answered:
                 raise
-            await _send_problem(_CRASHED, answer)
+            await asgi.refuse(answer, _CRASHED)
 
     def _count(self, scope: Any, status: int, seconds: float) -> None:
         path = getattr(scope.get("route"), "path", "unmatched")
@@ -165,10 +164,3 @@ def _is_readable(headers: dict[bytes, bytes]) -> bool:
         return True  # a CloudEvent in binary mode brings its own media type
     media = headers.get(b"content-type", b"").decode("latin-1").split(";")[0].strip().lower()
     return media in _READABLE or (media.startswith("application/") and media.endswith(("+json", "+yaml")))
-
-
-async def _send_problem(error: errors.FloyoError, send: Any) -> None:
-    body = orjson.dumps(error.body(tracing.trace_id()))
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -7,15 +7,13 @@ It stands inside the application's middleware, before FastAPI; whatever it does 
 from types import SimpleNamespace
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
 from services.auth.domain import emails, logins
 from services.auth.domain.context import Context
 from services.auth.domain.sessions import Device
 from services.auth.schemas.sessions import Login, TokenPair
-from shared import asgi, errors, log, strictjson, tracing
+from shared import asgi, errors, log, strictjson
 from shared.service import Service
 from shared.webapp import PREFIX
 
@@ -53,11 +51,7 @@ class QuickLogin:
         except errors.FloyoError as error:
             if error.status >= 500:
                 _log.warning("request-failed", problem=error.slug, cause=repr(error.__cause__))
-            await asgi.answer(send, error.status, orjson.dumps(error.body(tracing.trace_id())), error.headers)
-            return
-        except HTTPException as error:  # the bound on bodies, met while reading
-            refusal = errors.TooLarge("content-too-large", str(error.detail))
-            await asgi.answer(send, refusal.status, orjson.dumps(refusal.body(tracing.trace_id())))
+            await asgi.refuse(send, error)
             return
         await asgi.answer(send, 200, pair.model_dump_json().encode())
 

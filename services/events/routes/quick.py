@@ -8,12 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
-from starlette.exceptions import HTTPException
 
 from services.events.domain import quick
 from services.events.domain.drafts import Draft
 from services.events.domain.ingest import Committer, receipt
-from shared import asgi, deps, errors, tracing
+from shared import asgi, deps, errors
 from shared.flags import INGEST_FAST, Flags
 from shared.identity import Principal
 
@@ -48,11 +47,7 @@ class QuickIngest:
                 return
             status, answer = await self._store(scope["path"], media, body, principal)
         except errors.FloyoError as error:
-            await asgi.answer(send, error.status, orjson.dumps(error.body(tracing.trace_id())), error.headers)
-            return
-        except HTTPException as error:  # the bound on bodies, met while reading
-            refusal = errors.TooLarge("content-too-large", str(error.detail))
-            await asgi.answer(send, refusal.status, orjson.dumps(refusal.body(tracing.trace_id())))
+            await asgi.refuse(send, error)
             return
         if answer is None:
             await self._app(scope, asgi.replay(body, receive), send)

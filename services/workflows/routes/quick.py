@@ -11,14 +11,13 @@ from uuid import UUID
 
 import orjson
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
 from services.workflows.deps import wake_workers
 from services.workflows.domain.intake import Intake
 from services.workflows.domain.results import Results
 from services.workflows.domain.waiters import Waiters
 from services.workflows.schemas.runs import RunIn, RunOut
-from shared import asgi, deps, errors, strictjson, tracing
+from shared import asgi, deps, errors, strictjson
 from shared.service import Service
 from shared.webapp import PREFIX
 
@@ -60,11 +59,7 @@ class QuickStart:
             wake_workers(service)
             status, answer = await _await_end(service, principal.organization_id, run_id, asked[1])
         except errors.FloyoError as error:
-            await asgi.answer(send, error.status, orjson.dumps(error.body(tracing.trace_id())), error.headers)
-            return
-        except HTTPException as error:  # the bound on bodies, met while reading
-            refusal = errors.TooLarge("content-too-large", str(error.detail))
-            await asgi.answer(send, refusal.status, orjson.dumps(refusal.body(tracing.trace_id())))
+            await asgi.refuse(send, error)
             return
         await asgi.answer(send, status, answer, {"Location": f"{PREFIX}/runs/{run_id}"})
 
