@@ -158,11 +158,15 @@ class Runs(Resource[Run]):
         input: Any = None,  # noqa: A002
         *,
         dry_run: bool = False,
+        version: int | None = None,
         wait: int | None = None,
         idempotency_key: str | None = None,
     ) -> Run:
-        """Start a run; with `wait` (up to 60 s) answer it ended if it ends in time, else as far as it came."""
-        body = {"input": input, "dry_run": dry_run}
+        """Start a run at the present version, or at `version`.
+
+        With `wait` (up to 60 s) answer it ended if it ends in time, else as far as it came.
+        """
+        body = {"input": input, "dry_run": dry_run, **({} if version is None else {"version": version})}
         path = f"/workflows/{workflow_id}/runs"
         timeout = None if wait is None else wait + _WAIT_SLACK
         return cast(Run, self._post(path, body, key=idempotency_key, params={"wait": wait}, timeout=timeout))

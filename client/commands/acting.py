@@ -46,6 +46,7 @@ def run(
     workflow: Annotated[str, typer.Argument(help="The workflow's id.", show_default=False)],
     given: Annotated[str, typer.Option("--input", "-i", help="The run's input as JSON.")] = "null",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Rehearse it: nothing outside is touched.")] = False,
+    version: Annotated[int | None, typer.Option(min=1, help="Not the present version, but this one.")] = None,
     wait: Annotated[int, typer.Option(min=0, max=60, help="Seconds to wait for its end.")] = 30,
     machine: AsJson = False,
 ) -> None:
@@ -54,7 +55,7 @@ def run(
         value = json.loads(given)
     except ValueError as error:
         raise typer.BadParameter(f"Is no JSON: {error}.", param_hint="--input") from None
-    started = floyo(context).runs.start(workflow, value, dry_run=dry_run, wait=wait or None)
+    started = floyo(context).runs.start(workflow, value, dry_run=dry_run, version=version, wait=wait or None)
     if machine:
         as_json(started)
     else:

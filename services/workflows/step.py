@@ -107,8 +107,10 @@ class Platform(Protocol):
     async def emit(self, context: "Context", event: Mapping[str, Any]) -> dict[str, Any]:
         """Record an event: answers {id}."""
 
-    async def start(self, context: "Context", workflow_id: UUID, given: Any) -> UUID:
-        """Start a run of another workflow: answers its id, the same one for the same key."""
+    async def start(
+        self, context: "Context", workflow_id: UUID, given: Any, *, version: int | None = None
+    ) -> UUID:
+        """Start a run of another workflow, at its present version or that one: answers its id, the same for a key."""
 
     async def outcome(self, context: "Context", run_id: UUID) -> dict[str, Any] | None:
         """Answer {status, output, error} of a run that ended, None while it has not."""

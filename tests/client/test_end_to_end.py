@@ -120,6 +120,7 @@ def test_a_workflow_is_run_waited_for_and_cancelled(floyo: Floyo) -> None:
     quick = floyo.workflows.create({"name": "Quick", "trigger": {"type": "manual"}, "steps": steps})
     run = floyo.runs.start(quick["id"], {"n": 7}, wait=30)
     assert (run["status"], run["steps"][0]["output"]) == ("succeeded", 7)
+    assert floyo.runs.start(quick["id"], {"n": 7}, version=1, wait=30)["version"] == 1
     again = [floyo.runs.start(quick["id"], {"n": 8}, idempotency_key="once")["id"] for _ in range(2)]
     assert again[0] == again[1]
     slow = floyo.workflows.create(

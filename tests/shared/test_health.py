@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from infra.local.valkey import Valkey
-from shared import backlog, clock, errors, jobs, migrate, webapp
+from shared import backlog, clock, errors, jobs, migrate, webapp, worker
 from shared import service as services
 from shared.database import Database
 from shared.httpclient import Directory, Siblings
 from shared.ratelimit import Limit, Limiter
 from shared.service import Service
+from shared.worker import WorkerSettings
 from tests.shared.conftest import OUTBOX
 from tests.shared.test_outbox import publish
 
@@ -166,6 +167,25 @@ async def test_a_worker_that_stopped_looking_is_not_alive(process: Service, inte
     assert (await internal.get("/health/liveness")).status_code == 503
     await break_redis(process)
     assert (await internal.get("/health/liveness")).status_code == 200, "nobody restarts for the fault of another"
+
+
+async def test_a_worker_with_nothing_to_do_is_alive(process: Service, internal: httpx2.AsyncClient) -> None:
+    async def rest(_process: Service) -> None:
+        raise AssertionError("nobody asked for it")
+
+    process.looked_at = time.monotonic() - 100
+    assert (await internal.get("/health/liveness")).status_code == 503
+    taker = worker._arq_worker(WorkerSettings("events", jobs=[rest], loops=[]), process)
+    taking = asyncio.create_task(taker.async_run())
+    try:
+        async with asyncio.timeout(10):
+            while (await internal.get("/health/liveness")).status_code != 200:
+                await asyncio.sleep(0.05)
+    finally:
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        await taker.pool.aclose(close_connection_pool=True)
+    assert process.settings.instance in (await jobs.workers(process.redis, "events"))["seen"]
 
 
 async def test_the_limiter_tells_which_backend_counts(process: Service, valkey: Valkey) -> None:

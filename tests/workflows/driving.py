@@ -38,8 +38,11 @@ class Answers:
     async def emit(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         return dict(self._next(context, "emit", event))
 
-    async def start(self, context: Context, workflow_id: uuid.UUID, given: Any) -> uuid.UUID:
-        return uuid.UUID(str(self._next(context, f"start {workflow_id}", given)))
+    async def start(
+        self, context: Context, workflow_id: uuid.UUID, given: Any, *, version: int | None = None
+    ) -> uuid.UUID:
+        what = f"start {workflow_id}" + (f" at {version}" if version else "")
+        return uuid.UUID(str(self._next(context, what, given)))
 
     async def outcome(self, context: Context, run_id: uuid.UUID) -> dict[str, Any] | None:
         return dict(self._next(context, "outcome", run_id) or {}) or None

@@ -95,6 +95,22 @@ async def test_a_workflow_starts_another_and_waits(stage: Stage) -> None:
     assert cause == {"kind": "run", "id": str(run), "step": "w", "by": "user:test"}
 
 
+@pytest.mark.parametrize(
+    ("pinned", "expected"), [({}, "second"), ({"version": 1}, "first"), ({"version": 9}, "workflow-unavailable")]
+)
+async def test_a_workflow_starts_another_at_its_present_version_or_a_pinned_one(
+    public: httpx2.AsyncClient, stage: Stage, pinned: dict[str, int], expected: str
+) -> None:
+    other = await stage.workflow(transform("a", "first"))
+    body = {"name": "Other", "trigger": {"type": "manual"}, "steps": [transform("a", "second")]}
+    assert (await public.put(f"/workflows/{other}", json=body, headers=bearer(stage))).json()["version"] == 2
+    call = {"id": "w", "type": "workflow", "with": {"id": str(other), **pinned}}
+    run = await stage.start(await stage.workflow(call))
+    async with stage.engine(platform=True) as engine:
+        found = await stage.finish(engine, run)
+    assert (found["error"]["type"] if found["error"] else found["output"]["output"]) == expected
+
+
 async def test_the_end_of_a_run_wakes_the_step_that_waits_for_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.workflows.steps.workflow.FIRST_LOOK", 600.0)
     inner = await stage.workflow(transform("a", 9))

@@ -55,7 +55,7 @@ class Receiver(Answers):
             self.effects[context.key] += 1
         return {"status": 200, "headers": {}, "body": None}
 
-    async def start(self, context: Context, workflow_id: UUID, given: Any) -> UUID:
+    async def start(self, context: Context, workflow_id: UUID, given: Any, *, version: int | None = None) -> UUID:
         self.asked.append((context.key, "start", workflow_id))
         return workflow_id
 

@@ -80,6 +80,23 @@ async def test_starting_and_waiting(public: httpx2.AsyncClient, stage: Stage) ->
     assert (answer.json()["status"], answer.json()["output"]) == ("succeeded", 7)
 
 
+async def test_a_run_goes_by_the_present_version_or_by_the_one_it_names(
+    public: httpx2.AsyncClient, stage: Stage
+) -> None:
+    workflow = await stage.workflow(transform("a", "first"))
+    body = {**BODY, "steps": [transform("a", "second")]}
+    assert (await public.put(f"/workflows/{workflow}", json=body, headers=bearer(stage))).json()["version"] == 2
+    outputs = []
+    async with stage.engine() as engine:
+        for asked in ({}, {"version": 1}, {"version": 2}, {"version": 1, "dry_run": True}):
+            started = await public.post(f"/workflows/{workflow}/runs", json=asked, headers=bearer(stage))
+            outputs.append((await stage.finish(engine, UUID(started.json()["id"])))["output"])
+    assert outputs == ["second", "first", "second", "first"]
+    for absent in (3, 0, "1"):
+        refused = await public.post(f"/workflows/{workflow}/runs", json={"version": absent}, headers=bearer(stage))
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/version")
+
+
 async def test_waiting_is_bounded(public: httpx2.AsyncClient, stage: Stage) -> None:
     workflow = await stage.workflow(*BODY["steps"])
     answer = await public.post(f"/workflows/{workflow}/runs?wait=0.2", headers=bearer(stage))

@@ -36,12 +36,16 @@ class Platform:
             await events.record(self._siblings, context.organization_id, {**event, "id": context.key}, cause)
         return {"id": context.key, "dry_run": self._dry}
 
-    async def start(self, context: Context, workflow_id: UUID, given: Any) -> UUID:
+    async def start(self, context: Context, workflow_id: UUID, given: Any, *, version: int | None = None) -> UUID:
         """Start a run of another workflow of the organisation, once for the step's key."""
         async with self._database.session(context.organization_id) as session:
             found = await workflows.get(session, context.organization_id, workflow_id, share=True)
             if found is None or not found.active:
                 raise errors.Invalid("workflow-unavailable", "The workflow to start is missing or deactivated.")
+            if version is not None:
+                found = await workflows.version(session, context.organization_id, workflow_id, version)
+            if found is None:
+                raise errors.Invalid("workflow-unavailable", f"The workflow to start has no version {version}.")
             if await family.nesting(session, context.run_id) >= causes.MOST_NESTED:
                 raise errors.Invalid("limit-exceeded", f"runs stand at most {causes.MOST_NESTED} deep in each other")
             by = await family.starter(session, context.run_id)

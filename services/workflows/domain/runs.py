@@ -118,21 +118,34 @@ def _row(what: Start) -> dict[str, Any]:
 
 
 async def start_by_hand(
-    session: AsyncSession, organization_id: UUID, workflow_id: UUID, *, given: Any, dry_run: bool, subject: str
+    session: AsyncSession,
+    organization_id: UUID,
+    workflow_id: UUID,
+    *,
+    given: Any,
+    dry_run: bool,
+    subject: str,
+    version: int | None = None,
 ) -> Started:
-    """Start a run that somebody asked for; Conflict `workflow-inactive` when it is switched off, unless it is dry."""
+    """Start a run that somebody asked for, at the present version unless they name one.
+
+    Raises Conflict `workflow-inactive` when it is switched off, unless the run is dry.
+    """
     found = await workflows.get(session, organization_id, workflow_id, share=True)
     if found is None:
         raise errors.NotFound
     if not found.active and not dry_run:
         raise errors.Conflict("workflow-inactive", "The workflow is deactivated; activate it first.")
+    chosen = found if version is None else await workflows.version(session, organization_id, workflow_id, version)
+    if chosen is None:
+        raise errors.invalid_field("/version", "The workflow has no such version.")
     started = await start(
         session,
         Start(
             organization_id=organization_id,
             workflow_id=workflow_id,
-            version=found.version,
-            definition=Definition.model_validate(found.definition),
+            version=chosen.version,
+            definition=Definition.model_validate(chosen.definition),
             trigger={"type": "manual", "data": given},
             given=given,
             cause={"kind": "manual", "by": subject},

@@ -89,10 +89,11 @@ def _read_target(scope: Any) -> tuple[UUID, float] | None:
 
 
 def _read_body(body: bytes) -> RunIn | None:
-    """What the run starts with; None when the strict reading must say what is wrong."""
+    """What the run starts with; None when a version is named, or the strict reading must say what is wrong."""
     if not body:
         return RunIn()
     try:
-        return RunIn.model_validate(strictjson.parse(body))
+        given = RunIn.model_validate(strictjson.parse(body))
     except (errors.FloyoError, ValidationError):
         return None
+    return given if given.version is None else None

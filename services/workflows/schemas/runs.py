@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, StrictBool
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool, StrictInt
 
 from services.workflows.domain.definition import Strict
 from services.workflows.step import StepStatus
@@ -13,10 +13,11 @@ Status = Literal["queued", "running", "waiting", "succeeded", "failed", "cancell
 
 
 class RunIn(Strict):
-    """What a run starts with; a dry run reaches nothing outside."""
+    """What a run starts with; a dry run reaches nothing outside, `version` pins it to another than the present one."""
 
     input: Any = None
     dry_run: StrictBool = False
+    version: StrictInt | None = Field(default=None, ge=1, le=2**31 - 1)
 
 
 class StartedOut(BaseModel):

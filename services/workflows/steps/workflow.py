@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field, StrictInt
+
 from services.workflows.step import Context, Done, Failed, Inputs, Outcome, Step, Waiting
 
 # The end of the other run wakes the step; it looks by itself only in case nobody has heard.
@@ -11,16 +13,17 @@ FIRST_LOOK, LAST_LOOK = 0.25, 10.0
 
 
 class Workflow(Inputs):
-    """The workflow to run, and its input."""
+    """The workflow to run, at its present version or a pinned one, and its input."""
 
     id: UUID
+    version: StrictInt | None = Field(default=None, ge=1, le=2**31 - 1)
     input: Any = None
 
 
 async def run(inputs: Workflow, context: Context) -> Outcome:
     """Answer {run_id, output} of the other run; its failure is this step's."""
     if context.state is None:
-        started = await context.platform.start(context, inputs.id, inputs.input)
+        started = await context.platform.start(context, inputs.id, inputs.input, version=inputs.version)
         return _look_again(context, str(started), FIRST_LOOK)
     run_id, pause = context.state["run_id"], context.state["pause"]
     ended = await context.platform.outcome(context, UUID(run_id))

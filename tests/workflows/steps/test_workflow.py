@@ -26,6 +26,12 @@ class TestWorkflow(StepContract):
         assert outside.asked == [(outside.asked[0][0], f"start {UUID(OTHER)}", {"n": 1})]
         assert row.state["kept"]["run_id"] == RUN
 
+    async def test_starts_the_version_it_is_pinned_to(self) -> None:
+        running = execution({"id": "it", "type": "workflow", "with": {**self.sound, "version": 3}})
+        outside = Answers(RUN)
+        await drive(running, outside)
+        assert outside.asked[0][1] == f"start {UUID(OTHER)} at 3"
+
     async def test_answers_the_other_output(self) -> None:
         row = await self.ended({}, {"status": "succeeded", "output": 7, "error": None})
         assert row.output == {"run_id": RUN, "output": 7}
