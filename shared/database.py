@@ -63,6 +63,11 @@ class Database:
         """asyncpg's connection in the system role, for statements that are each a transaction of their own."""
         return self._system.statements()
 
+    async def look(self, query: str, *arguments: Any) -> Any:
+        """The first value that one statement in the system role finds, or None; for sweeps that mostly find nothing."""
+        async with self._system.statements() as connection:
+            return await connection.fetchval(query, *arguments)
+
     def admit(self) -> None:
         """As for a session, before anything is done for a request: to refuse must cost far less than to serve."""
         self._api.admit()
@@ -100,8 +105,7 @@ class Database:
 
     async def ping(self) -> None:
         """Raises Unavailable unless PostgreSQL answers."""
-        async with self.system() as session:
-            await session.execute(sqlalchemy.text("SELECT 1"))
+        await self.look("SELECT 1")
 
     async def close(self) -> None:
         """Closes every connection."""

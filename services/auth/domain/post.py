@@ -24,6 +24,11 @@ async def due(database: Database) -> dict[str, Any]:
     return await backlog.measure(database, mail.c.due_at)
 
 
+async def any_due(database: Database) -> bool:
+    """Whether letters may be due."""
+    return await rows.any_due(database, clock.now())
+
+
 async def send_due(context: Context, postman: Postman) -> int:
     """Sends what is due, with no transaction open meanwhile; returns how many letters were taken."""
     now = clock.now()

@@ -29,5 +29,6 @@ async def send_letters(service: Service) -> None:
 async def sweep_letters(service: Service) -> None:
     """Looks for due letters every second, for ever; a loop of the worker."""
     while True:
-        await send_letters(service)
+        if await post.any_due(service.database):
+            await send_letters(service)
         await asyncio.sleep(SWEEP_SECONDS)

@@ -8,11 +8,19 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.storage.tables import mail
+from shared.database import Database
+
+_ANY_DUE = "SELECT true FROM mail WHERE due_at <= $1 ORDER BY due_at LIMIT 1"
 
 
 async def insert(session: AsyncSession, **values: Any) -> None:
     """Adds a letter."""
     await session.execute(sa.insert(mail).values(**values))
+
+
+async def any_due(database: Database, now: datetime) -> bool:
+    """Whether there may be something to lease."""
+    return bool(await database.look(_ANY_DUE, now))
 
 
 async def lease(session: AsyncSession, now: datetime, until: datetime, limit: int) -> list[sa.Row[Any]]:

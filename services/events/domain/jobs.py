@@ -110,6 +110,8 @@ class Desk:
 
     async def _claim(self, service: Service) -> Row[Any] | None:
         try:
+            if not await jobs.any_due(service.database):
+                return None
             async with service.database.system() as session:
                 return await jobs.claim(session)
         except errors.Unavailable:

@@ -106,13 +106,17 @@ class Consumer:
         loop = asyncio.get_running_loop()
         moved_at = loop.time()
         idle_at = 0.0
+        found = True
         try:
             while True:
                 if self.idle is not None and loop.time() >= idle_at:
                     await self.idle(service)
                     idle_at = loop.time() + IDLE_SECONDS
                 looked_at = loop.time()
-                stretch = await self._look(service.database, position)
+                stretch = Stretch(position, (), more=False)
+                if found or await log.is_beyond(service.database, position):
+                    stretch = await self._look(service.database, position)
+                found = stretch.upto > position
                 if stretch.rows and self.act is not None:
                     await self.act(service, stretch.rows)
                 if self._must_commit(stretch, stretch.upto > position, loop.time() - moved_at):

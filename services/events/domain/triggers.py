@@ -45,6 +45,8 @@ async def act(service: Service, rows: Sequence[Row[Any]]) -> None:
 
 async def catch_up(service: Service) -> None:
     """Shows new subscriptions what happened between the change and its arrival here."""
+    if not await stored.any_to_catch_up(service.database):
+        return
     async with service.database.system() as session:
         waiting = await stored.to_catch_up(session, CATCH_UP)
     for subscription in waiting:

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.storage.tables import job, upload_chunk
 from shared import clock
+from shared.database import Database
 
 LEASE = timedelta(seconds=10)
 _NOW = sa.func.clock_timestamp()
+_ANY_DUE = "SELECT true FROM job WHERE finished_at IS NULL AND due_at <= clock_timestamp() ORDER BY due_at LIMIT 1"
 
 
 async def insert(session: AsyncSession, organization_id: UUID, kind: str, given: dict[str, Any], job_id: UUID) -> UUID:
@@ -36,6 +38,11 @@ async def find(session: AsyncSession, organization_id: UUID, job_id: UUID) -> Ro
     """One job of an organisation."""
     query = sa.select(job).where(job.c.id == job_id, job.c.organization_id == organization_id)
     return (await session.execute(query)).one_or_none()
+
+
+async def any_due(database: Database) -> bool:
+    """Whether there may be something to claim."""
+    return bool(await database.look(_ANY_DUE))
 
 
 async def claim(session: AsyncSession) -> Row[Any] | None:

@@ -15,6 +15,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.database import Database
+
 COLUMNS = "id, organization_id, external_id, source, type, actor, subject, time, received_at, epoch, xid, sequence"
 TYPES = {
     "id": "uuid", "organization_id": "uuid", "external_id": "text", "source": "text", "type": "text", "actor": "text",
@@ -75,6 +77,9 @@ _READABLE = """
 AND (epoch, xid, sequence) < ((SELECT max(epoch) FROM log_epoch),
                               pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0::bigint)
 """
+ANYTHING = f"SELECT true FROM event WHERE {_READABLE} ORDER BY epoch, xid, sequence LIMIT 1".replace(  # noqa: S608
+    ":epoch, :xid, :sequence", "$1, $2, $3"
+)
 _REACH = f"""
 (SELECT epoch, xid, sequence, true AS more FROM event WHERE {_READABLE}
  ORDER BY epoch, xid, sequence OFFSET :limit - 1 LIMIT 1)
@@ -210,6 +215,14 @@ async def begin_epoch(session: AsyncSession) -> int:
 async def read_in_order(session: AsyncSession) -> None:
     """Has the rest of the transaction read the log by its index, whatever the planner guesses."""
     await session.execute(text(IN_ORDER))
+
+
+async def is_beyond(database: Database, position: Position) -> bool:
+    """Whether there is anything readable beyond a position: what most looks of an idle log come to, in one statement.
+
+    PostgreSQL keeps its plan, so whoever finds a backlog goes on with `read_in_order`.
+    """
+    return bool(await database.look(ANYTHING, *position))
 
 
 async def reach(session: AsyncSession, after: Position, limit: int) -> tuple[Position, bool]:

@@ -10,6 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.storage.tables import subscription
+from shared.database import Database
+
+_ANY_LATE = "SELECT true FROM subscription WHERE catch_up_from IS NOT NULL AND active LIMIT 1"
 
 
 async def put(session: AsyncSession, *, trigger_id: UUID, **values: Any) -> None:
@@ -28,6 +31,11 @@ async def active_of(session: AsyncSession, organizations: Iterable[UUID]) -> Seq
         subscription.c.organization_id.in_(list(organizations)), subscription.c.active
     )
     return (await session.execute(query)).all()
+
+
+async def any_to_catch_up(database: Database) -> bool:
+    """Whether there are any."""
+    return bool(await database.look(_ANY_LATE))
 
 
 async def to_catch_up(session: AsyncSession, limit: int) -> Sequence[Row[Any]]:

@@ -177,6 +177,8 @@ def _is_within(caller: str, networks: Sequence[str]) -> bool:
 
 async def forward(database: Database, siblings: Siblings) -> int:
     """Hand due deliveries to the events service; how many were taken up. A failure makes them due later."""
+    if not await storage.any_due(database, clock.now()):
+        return 0
     async with database.system() as session:
         rows = await storage.lease(session, clock.now(), LEASE, BATCH)
     together: dict[tuple[UUID, str], list[Any]] = defaultdict(list)

@@ -35,6 +35,8 @@ ATTEMPTS = Counter("floyo_webhook_attempts_total", "Attempts to deliver outbound
 
 async def claim(database: Database, *, limit: int, each: int, busy: Sequence[UUID]) -> Sequence[Mapping[str, Any]]:
     """Due deliveries with their webhooks; at most `each` of one webhook, so that a dead one holds up nobody."""
+    if not await storage.any_due(database, clock.now()):
+        return []
     async with database.system() as session:
         return await storage.claim(session, clock.now(), LEASE, limit=limit, each=each, busy=busy)
 

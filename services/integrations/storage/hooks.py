@@ -11,8 +11,11 @@ from sqlalchemy.dialects.postgresql import insert as insert_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.integrations.storage.tables import hook, hook_delivery
+from shared.database import Database
 
 Row = RowMapping
+
+_ANY_DUE = "SELECT true FROM hook_delivery WHERE forwarded_at IS NULL AND due_at <= $1 ORDER BY due_at LIMIT 1"
 
 
 async def insert(session: AsyncSession, values: Mapping[str, Any]) -> RowMapping:
@@ -55,6 +58,11 @@ async def receive(session: AsyncSession, values: Mapping[str, Any]) -> bool:
     """Whether the delivery is the first of its id; a racing twin waits for the winner's commit."""
     statement = insert_(hook_delivery).values(**values).on_conflict_do_nothing()
     return (await session.execute(statement.returning(hook_delivery.c.hook_id))).first() is not None
+
+
+async def any_due(database: Database, now: datetime) -> bool:
+    """Whether there may be something to lease."""
+    return bool(await database.look(_ANY_DUE, now))
 
 
 async def lease(session: AsyncSession, now: datetime, lease_for: timedelta, limit: int) -> Sequence[RowMapping]:

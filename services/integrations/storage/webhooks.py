@@ -10,8 +10,14 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.integrations.storage.tables import webhook, webhook_delivery
+from shared.database import Database
 
 Row = RowMapping
+
+_ANY_DUE = """
+SELECT true FROM webhook_delivery JOIN webhook ON webhook.id = webhook_id
+WHERE status = 'pending' AND due_at <= $1 AND active ORDER BY due_at LIMIT 1
+"""
 
 
 async def insert(session: AsyncSession, values: Mapping[str, Any]) -> Row:
@@ -119,6 +125,11 @@ def is_waiting() -> sa.ColumnElement[bool]:
     """Which deliveries are still to be made."""
     awake = sa.select(webhook.c.id).where(webhook.c.active)
     return sa.and_(webhook_delivery.c.status == "pending", webhook_delivery.c.webhook_id.in_(awake))
+
+
+async def any_due(database: Database, now: datetime) -> bool:
+    """Whether there may be something to claim."""
+    return bool(await database.look(_ANY_DUE, now))
 
 
 async def claim(

@@ -37,20 +37,26 @@ async def due(database: Database) -> dict[str, Any]:
 async def fire_timers(database: Database) -> tuple[int, float]:
     """Fire the triggers that time has made due; answers how many runs began, and the seconds until the next."""
     fired = 0
+    next_at = await timers.next_due(database)
+    if next_at is not None and next_at <= clock.now():
+        fired = await _fire_due(database)
+        next_at = await timers.next_due(database)
+    if next_at is None:
+        return fired, FAR_SECONDS
+    return fired, (next_at - clock.now()).total_seconds()
+
+
+async def _fire_due(database: Database) -> int:
+    fired = 0
     async with database.system() as session:
         now = clock.now()
-        next_at = await timers.next_due(session)
-        if next_at is not None and next_at <= now:
-            for trigger in await timers.due(session, now, BATCH):
-                fired += await _fire_alone(session, trigger, now)
-            next_at = await timers.next_due(session)
+        for trigger in await timers.due(session, now, BATCH):
+            fired += await _fire_alone(session, trigger, now)
         if fired:
             failpoint("timer-before-commit")
     if fired:
         failpoint("timer-after-commit")
-    if next_at is None:
-        return fired, FAR_SECONDS
-    return fired, (next_at - clock.now()).total_seconds()
+    return fired
 
 
 async def _fire_alone(session: AsyncSession, trigger: Any, now: datetime) -> int:
@@ -68,6 +74,8 @@ async def _fire_alone(session: AsyncSession, trigger: Any, now: datetime) -> int
 
 async def let_go(database: Database) -> int:
     """Make held runs due wherever their limit has room again; answers how many."""
+    if not await limits.any_held(database):
+        return 0
     async with database.system() as session:
         keys = await limits.held_keys(session, BATCH)
     freed = 0

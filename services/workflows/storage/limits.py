@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage.tables import run
+from shared.database import Database
 
+_ANY_HELD = "SELECT true FROM run WHERE held ORDER BY workflow_id, concurrency_key LIMIT 1"
 _MAY_GO = sa.func.coalesce(run.c.not_before, sa.func.clock_timestamp()) <= sa.func.clock_timestamp()
 _ROOMY = sa.text(
     """
@@ -43,6 +45,11 @@ async def under_way(session: AsyncSession, workflow_id: UUID, key: str) -> list[
         .order_by(run.c.id)
     )
     return list((await session.execute(statement)).scalars())
+
+
+async def any_held(database: Database) -> bool:
+    """Whether any run is held back."""
+    return bool(await database.look(_ANY_HELD))
 
 
 async def held_keys(session: AsyncSession, most: int) -> list[Any]:

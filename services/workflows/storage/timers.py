@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workflows.storage.tables import trigger, workflow, workflow_version
+from shared.database import Database
 from shared.testing import faults
 
 
@@ -42,7 +43,7 @@ async def arm(session: AsyncSession, trigger_id: UUID, due_at: datetime, state: 
     )
 
 
-async def next_due(session: AsyncSession) -> datetime | None:
+async def next_due(database: Database) -> datetime | None:
     """The earliest moment at which any trigger comes due."""
-    found: datetime | None = await session.scalar(sa.select(sa.func.min(trigger.c.next_at)))
+    found: datetime | None = await database.look("SELECT min(next_at) FROM trigger")
     return found
