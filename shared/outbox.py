@@ -25,6 +25,14 @@ KEEP = timedelta(days=7)
 MAX_DELAY_SECONDS = 60
 CONCURRENCY = 8
 
+_LEASE = """
+UPDATE {table} SET due_at = $2, attempts = attempts + 1 WHERE position IN (
+    SELECT position FROM {table}
+    WHERE position IN (SELECT min(position) FROM {table} WHERE delivered_at IS NULL GROUP BY recipient, key)
+      AND due_at <= $1 AND delivered_at IS NULL ORDER BY position LIMIT $3 FOR UPDATE SKIP LOCKED)
+RETURNING position, id, recipient, key, type, version, body, trace_id, attempts
+"""
+
 _log = log.get(__name__)
 
 
@@ -98,6 +106,7 @@ class Relay:
 
     def __init__(self, table: sa.Table) -> None:
         self._table = table
+        self._statement = _LEASE.format(table=table.name)
         self._woken = asyncio.Event()
         self._purged_at = time.monotonic()
 
@@ -106,7 +115,7 @@ class Relay:
         self._woken.set()
 
     async def relay(self, service: Service) -> None:
-        """Sweeps for ever: lease in one transaction, post with none open, mark in another."""
+        """Sweeps for ever: lease in one statement, post with none open, mark in another."""
         columns = self._table.c
         service.components["outbox"] = partial(
             backlog.measure, service.database, columns.due_at, columns.delivered_at.is_(None)
@@ -124,29 +133,10 @@ class Relay:
 
     async def _lease(self, service: Service) -> list[_Letter]:
         """The oldest undelivered message of each (recipient, key) that is due, pushed out of reach of other relays."""
-        table = self._table
-        heads = (
-            sa.select(sa.func.min(table.c.position))
-            .where(table.c.delivered_at.is_(None))
-            .group_by(table.c.recipient, table.c.key)
-        )
-        due = (
-            sa.select(table.c.position)
-            .where(table.c.position.in_(heads), table.c.due_at <= clock.now(), table.c.delivered_at.is_(None))
-            .order_by(table.c.position)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        )
-        columns = [table.c[name] for name in _Letter.__slots__]
-        statement = (
-            sa.update(table)
-            .where(table.c.position.in_(due))
-            .values(due_at=clock.now() + LEASE, attempts=table.c.attempts + 1)
-            .returning(*columns)
-        )
-        async with service.database.system() as session:
-            rows = (await session.execute(statement)).all()
-        return sorted((_Letter(*row) for row in rows), key=lambda letter: letter.position)
+        now = clock.now()
+        async with service.database.statements() as connection:
+            rows = await connection.fetch(self._statement, now, now + LEASE, BATCH)
+        return sorted((_Letter(**row) for row in rows), key=lambda letter: letter.position)
 
     async def _deliver(self, service: Service, letters: list[_Letter]) -> None:
         gate = asyncio.Semaphore(CONCURRENCY)
