@@ -14,18 +14,16 @@ from shared.identity import Principal
 
 async def list_overrides(database: Database) -> list[dict[str, Any]]:
     """{name, enabled, percentage, organizations[], users[]} of every flag that was changed, ids as text."""
-    async with database.system() as session:
-        found = await rows.list_all(session)
     return [
         {
-            "name": row.name,
-            "enabled": row.enabled,
-            "percentage": row.percentage,
-            "organizations": [str(item) for item in row.organizations],
-            "users": [str(item) for item in row.users],
+            "name": name,
+            "enabled": enabled,
+            "percentage": percentage,
+            "organizations": [str(item) for item in organizations],
+            "users": [str(item) for item in users],
         }
-        for row in found
-        if row.name in FLAGS
+        for name, enabled, percentage, organizations, users in await rows.list_all(database)
+        if name in FLAGS
     ]
 
 

@@ -28,14 +28,12 @@ async def revoke(session: AsyncSession, kind: str, *subjects: UUID | str) -> Non
 
 async def read(database: Database, after: int) -> dict[str, Any]:
     """{items, next} after a position; a negative one asks for what a process that just started must know."""
-    async with database.system() as session:
-        start = after if after >= 0 else await rows.position_before(session, _wall_clock() - REMEMBERED)
-        found = await rows.after(session, start, BATCH)
+    start = after if after >= 0 else await rows.position_before(database, _wall_clock() - REMEMBERED)
     items = [
-        {"position": row.position, "kind": row.kind, "id": row.subject, "at": row.at.timestamp(), "role": row.role}
-        for row in found
+        {"position": position, "kind": kind, "id": subject, "at": at.timestamp(), "role": role}
+        for position, kind, subject, at, role in await rows.after(database, start, BATCH)
     ]
-    return {"items": items, "next": found[-1].position if found else start}
+    return {"items": items, "next": items[-1]["position"] if items else start}
 
 
 async def purge(database: Database) -> None:

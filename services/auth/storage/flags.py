@@ -2,16 +2,19 @@
 
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.storage.tables import flag_override
+from shared.database import Database
+
+_ALL = "SELECT name, enabled, percentage, organizations, users FROM flag_override ORDER BY name"
 
 
-async def list_all(session: AsyncSession) -> list[sa.Row[Any]]:
-    """Every override."""
-    return list((await session.execute(sa.select(flag_override).order_by(flag_override.c.name))).all())
+async def list_all(database: Database) -> list[Any]:
+    """Every override, by one statement: every process asks every other second."""
+    async with database.statements() as connection:
+        return list(await connection.fetch(_ALL))
 
 
 async def put(session: AsyncSession, name: str, **values: Any) -> None:

@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.storage.tables import revocation
+from shared.database import Database
 
 # One writer at a time, until its commit: positions become visible in order, and no reader passes one that commits late.
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext('floyo.revocation'))")
+_AFTER = "SELECT position, kind, subject, at, role FROM revocation WHERE position > $1 ORDER BY position LIMIT $2"
 
 
 async def append(session: AsyncSession, kind: str, subjects: list[str], at: datetime, role: str | None = None) -> None:
@@ -20,16 +22,15 @@ async def append(session: AsyncSession, kind: str, subjects: list[str], at: date
     )
 
 
-async def after(session: AsyncSession, position: int, limit: int) -> list[sa.Row[Any]]:
-    """Entries after a position, in order."""
-    statement = sa.select(revocation).where(revocation.c.position > position).order_by(revocation.c.position)
-    return list((await session.execute(statement.limit(limit))).all())
+async def after(database: Database, position: int, limit: int) -> list[Any]:
+    """Entries after a position, in order, by one statement: every process asks every other second."""
+    async with database.statements() as connection:
+        return list(await connection.fetch(_AFTER, position, limit))
 
 
-async def position_before(session: AsyncSession, moment: datetime) -> int:
+async def position_before(database: Database, moment: datetime) -> int:
     """The last position that was written before a moment; 0 when there is none."""
-    statement = sa.select(sa.func.max(revocation.c.position)).where(revocation.c.at < moment)
-    return await session.scalar(statement) or 0
+    return await database.look("SELECT max(position) FROM revocation WHERE at < $1", moment) or 0
 
 
 async def purge(session: AsyncSession, before: datetime) -> None:
