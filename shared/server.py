@@ -19,13 +19,34 @@ from shared.testing import faults
 
 KEEP_ALIVE = 120
 GRACE_SECONDS = 25
+TICK_SECONDS = 1.0
 MAX_FRAME = 1_048_576
 
 _log = log.get(__name__)
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the process."""
+    """A server that leaves signals to the process, and looks at the clock once a second instead of ten times."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._ending = asyncio.Event()
+        super().__init__(config)
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether it is to end, which it does at once."""
+        return self._ending.is_set()
+
+    @should_exit.setter
+    def should_exit(self, ending: bool) -> None:
+        if ending:
+            self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Until it is to end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), TICK_SECONDS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
