@@ -20,7 +20,7 @@ from shared.service import Lifespan, Loop, Service
 from shared.testing import faults
 
 MAX_JOBS = 100
-REST_SECONDS = 0.25
+REST_SECONDS = 1.0
 JOB_TIMEOUT = 60
 HEALTH_INTERVAL = 10
 GRACE_SECONDS = 20
@@ -105,7 +105,7 @@ async def _let_finish(taker: arq.worker.Worker) -> None:
 
 
 class _Taker(arq.worker.Worker):
-    """arq's worker, which looks at its queue when a bell rings, and four times a second whether or not one does.
+    """arq's worker, which looks at its queue when a bell rings, and every second whether or not one does.
 
     It also tells that it looks: the process by `looked_at`, the others through Redis.
     """
@@ -115,7 +115,7 @@ class _Taker(arq.worker.Worker):
 
     async def _poll_iteration(self) -> None:
         await super()._poll_iteration()
-        await bell.heard(self.process.redis, bell.key(self.process.name, jobs.RING), REST_SECONDS)
+        await bell.heard(self.pool, bell.key(self.process.name, jobs.RING), REST_SECONDS)
 
     async def heart_beat(self) -> None:
         """After each look at the queue."""

@@ -13,7 +13,7 @@ from shared.service import Service
 EVENTS = "floyo:live:events"
 SUGGESTIONS = "floyo:live:suggestions"
 RUNS = "floyo:runs"
-POLL_SECONDS = 0.5
+POLL_SECONDS = 5.0
 PAUSE_SECONDS = 0.01
 RECONNECT_SECONDS = 0.5
 _OUTAGES = (RedisError, OSError, TimeoutError)

@@ -16,6 +16,7 @@ from shared.service import Service
 
 CHANNEL = "floyo:runs"
 LOOK_SECONDS = 0.5
+LISTEN_SECONDS = 5.0
 
 _log = log.get(__name__)
 
@@ -51,7 +52,7 @@ class Waiters:
             try:
                 await channel.subscribe(CHANNEL)
                 while True:
-                    notice = await channel.get_message(ignore_subscribe_messages=True, timeout=0.5)
+                    notice = await channel.get_message(ignore_subscribe_messages=True, timeout=LISTEN_SECONDS)
                     for item in orjson.loads(notice["data"]) if notice else ():
                         if item["status"] in {"succeeded", "failed", "cancelled"}:
                             self.wake(UUID(item["id"]))
