@@ -104,3 +104,16 @@ async def test_an_idle_connection_is_closed_and_a_busy_one_is_not(monkeypatch: p
         assert await asyncio.wait_for(reader.read(65_536), 2) == b""
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_server_keeps_its_clock_and_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    async with serving(monkeypatch) as port:
+        dates = set()
+        for _ in range(2):
+            answer = await ask(port, "/plain", seconds=0.05)
+            dates |= {line for line in answer.split(b"\r\n") if line.startswith(b"date:")}
+            await asyncio.sleep(2 * server.TICK_SECONDS)
+        ending = loop.time()
+    assert len(dates) == 2
+    assert loop.time() - ending < server.TICK_SECONDS / 2

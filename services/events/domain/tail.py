@@ -148,9 +148,11 @@ class Consumer:
         return Stretch(upto, rows, more)
 
     async def _commit(self, database: Database, token: int, position: Position, upto: Position) -> bool:
+        if self.store is None or upto == position:
+            return await cursors.move_alone(database, self.name, token, upto)
         async with database.system() as session:
             ours = await cursors.move(session, self.name, token, upto)
-            if ours and upto > position and self.store is not None:
+            if ours:
                 await self.store(session, position, upto)
             return ours
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.events.storage.log import Position
 from services.events.storage.tables import cursor
+from shared.database import Database
 
 LEASE = timedelta(seconds=10)
 _NOW = sa.func.clock_timestamp()
@@ -18,6 +19,10 @@ _BEHIND = sa.text("""
 SELECT extract(epoch FROM clock_timestamp() - received_at)::float FROM event
 WHERE (epoch, xid, sequence) > (:epoch, :xid, :sequence) ORDER BY epoch, xid, sequence LIMIT 1
 """)
+_MOVE = """
+UPDATE cursor SET epoch = $3, xid = $4, sequence = $5, leased_until = clock_timestamp() + $6::interval
+WHERE consumer = $1 AND token = $2 RETURNING true
+"""
 _HOLDER = sa.text("""
 SELECT datname AS database, application_name AS instance, pid FROM pg_stat_activity
 WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY age(backend_xid) DESC LIMIT 1
@@ -46,6 +51,11 @@ async def move(session: AsyncSession, consumer: str, token: int, position: Posit
         .values(**position._asdict(), leased_until=_NOW + LEASE)
     )
     return bool((await session.execute(statement.returning(cursor.c.token))).one_or_none())
+
+
+async def move_alone(database: Database, consumer: str, token: int, position: Position) -> bool:
+    """As `move`, where nothing else is to be committed with it."""
+    return bool(await database.look(_MOVE, consumer, token, *position, LEASE))
 
 
 async def release(session: AsyncSession, consumer: str, token: int) -> None:
