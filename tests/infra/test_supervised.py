@@ -136,8 +136,9 @@ async def test_restart_is_no_crash() -> None:
     await process.stop()
 
 
-async def test_unready_stays_listed() -> None:
+async def test_unready_stays_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway's own health check decides about an instance that was ready once."""
+    monkeypatch.setattr(supervised, "CALM_INTERVAL", 0.05)
     life = Life()
     process = watched(life)
     process.begin()
