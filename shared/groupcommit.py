@@ -65,14 +65,16 @@ class GroupCommit(Generic[Item, Result]):
 
     async def submit(self, items: Sequence[Item]) -> list[Result | errors.FloyoError]:
         """What became of each item once its group is committed; raises Unavailable when too much is waiting."""
-        if not items:
-            return []
+        return await self.enter(items) if items else []
+
+    def enter(self, items: Sequence[Item]) -> "asyncio.Future[list[Result | errors.FloyoError]]":
+        """As `submit` of one item or more, to be awaited without a coroutine in between."""
         self.check_room(len(items))
         entry = _Entry(items, asyncio.get_running_loop().create_future())
         self.size += len(items)
         self._waiting.append(entry)
         self._woken.set()
-        return await entry.done
+        return entry.done
 
     def check_room(self, count: int) -> None:
         """Raises Unavailable when too much is waiting for so many more."""

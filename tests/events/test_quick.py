@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.events.domain import batches, drafts, quick
 from services.events.domain.ingest import Committer
 from services.events.storage import batches as stored
+from services.events.storage import log
 from services.events.storage.batches import Batch
 from services.events.storage.log import Draft
 from shared import errors, ids, strictjson
@@ -93,20 +94,20 @@ class Recorder:
 
     def __init__(self, committer: Committer) -> None:
         self.committer = committer
-        self.before = committer.group.submit
+        self.before = committer.group.enter
         self.items = 0
 
-    async def submit(self, items: Any) -> Any:
-        """Counts, then submits."""
+    def enter(self, items: Any) -> Any:
+        """Counts, then has them stored."""
         self.items += len(items)
-        return await self.before(items)
+        return self.before(items)
 
 
 async def test_hundreds_at_once_share_commits_and_keep_their_answers(
     tenant: Tenant, service_events: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(service_events.service.part(Committer))
-    monkeypatch.setattr(recorder.committer.group, "submit", recorder.submit)
+    monkeypatch.setattr(recorder.committer.group, "enter", recorder.enter)
     bodies = [{"source": "s", "type": "t", "id": str(number % 100), "data": number} for number in range(300)]
     answers = await asyncio.gather(*(tenant.post(body) for body in bodies))
     assert recorder.items == 300
@@ -131,6 +132,31 @@ async def test_a_batch_is_stored_as_it_was_read(tenant: Tenant, service_events: 
         assert [row[name] for row in rows] == getattr(batch, name)
     assert [row["time"] for row in rows] == [rows[0]["received_at"], *moments[1:]]
     assert [row["data"] for row in rows] == [None, {"n": [1, 2]}, "\t"]
+
+
+PLAIN = [
+    ("a", "s", "t", None, None, None, None), (None, "NULL", '"', "null", "x,y", datetime(1, 1, 2, tzinfo=UTC), "[1]"),
+    ("ü", "{}", "\\", " ", "s", datetime(2026, 1, 31, 9, 30, 0, 250_001, tzinfo=UTC), '"\\t"'),
+]  # fmt: skip
+DIVIDED = ("b", "a\x1fb", "\x1e", None, "", None, None)
+
+
+@pytest.mark.parametrize("given", [PLAIN, [*PLAIN, DIVIDED], [DIVIDED]])
+async def test_a_group_is_stored_alike_as_texts_and_as_arrays(
+    given: list[tuple[Any, ...]], tenant: Tenant, service_events: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = f"""SELECT {", ".join(FIELDS[1:-2])}, nullif(time, received_at) AS time, data FROM event
+                WHERE organization_id = $1 ORDER BY sequence"""
+    found = []
+    async with service_events.service.database.statements() as connection:
+        for organization_id in (tenant.organization_id, ids.new()):
+            group = [Draft(ids.new(), organization_id, *fields) for fields in given]
+            appended = await log.append_unfiltered(connection, group)
+            assert [item and (item.id, item.duplicate) for item in appended] == [(draft.id, False) for draft in group]
+            found.append([tuple(row) for row in await connection.fetch(query, organization_id)])
+            monkeypatch.setattr(log, "joined", lambda _column: None)
+    assert found[0] == found[1]
+    assert [row[:6] for row in found[0]] == [fields[:6] for fields in given]
 
 
 @pytest.mark.parametrize("subjects", [[None, "a\x1fb"], [None, "\x1e"], [""]])

@@ -87,7 +87,8 @@ def _is_doubtful(body: bytes) -> bool:
     if b"\\u" in body or b"\x00" in body:
         return True
     reduced = body.translate(_REDUCED, _LEFT_OUT)
-    return any(sign in reduced for sign in _PERHAPS) and _DOUBTFUL.search(body) is not None
+    perhaps = [sign for sign in _PERHAPS if sign in reduced]
+    return bool(perhaps) and _DOUBTFUL.search(body) is not None
 
 
 def _build(body: bytes, found: Sequence[_Event]) -> Batch | None:

@@ -6,15 +6,16 @@ It stands inside the application's middleware, before FastAPI; whatever it does 
 
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 from services.events.domain import quick
-from services.events.domain.drafts import Draft
 from services.events.domain.ingest import Committer, receipt
 from shared import asgi, deps, errors
 from shared.flags import INGEST_FAST, Flags
 from shared.identity import Principal
+from shared.service import Service
 
 SINGLE = "/api/v1/events"
 BATCH = "/api/v1/events/batch"
@@ -37,15 +38,19 @@ class QuickIngest:
         if media is None:
             await self._app(scope, receive, send)
             return
+        service: Service = self._owner.state.service
         try:
-            principal = await self._admit(scope)
-            if not self._may_pass(principal):
+            principal = await deps.identify(service, scope, asgi.bearer(scope))
+            if not principal.may("events:write"):
+                raise errors.Forbidden("forbidden", "This needs the permission events:write.")
+            if not _may_pass(service, principal):
                 await self._app(scope, receive, send)
                 return
             body = await asgi.read(receive)
             if body is None:
                 return
-            status, answer = await self._store(scope["path"], media, body, principal)
+            store = _store_one if scope["path"] == SINGLE else _store_many
+            status, answer = await store(service.part(Committer), principal.organization_id, body, media)
         except errors.FloyoError as error:
             await asgi.refuse(send, error)
             return
@@ -55,36 +60,29 @@ class QuickIngest:
         scope["route"] = _ROUTES[scope["path"]]
         await asgi.answer(send, status, orjson.dumps(answer))
 
-    async def _admit(self, scope: Any) -> Principal:
-        principal = await deps.identify(self._owner.state.service, scope, asgi.bearer(scope))
-        if not principal.may("events:write"):
-            raise errors.Forbidden("forbidden", "This needs the permission events:write.")
-        return principal
 
-    def _may_pass(self, principal: Principal) -> bool:
-        flags = self._owner.state.service.part(Flags)
-        decision: bool = flags.enabled(
-            INGEST_FAST, organization_id=principal.organization_id, user_id=principal.user_id
-        )
-        return decision
-
-    async def _store(self, path: str, media: bytes, body: bytes, principal: Principal) -> tuple[int, Any]:
-        """Status and body of the answer, or a body of None when the twin must judge."""
-        committer = self._owner.state.service.part(Committer)
-        if path == SINGLE:
-            draft = quick.read(body, principal.organization_id)
-            return (0, None) if draft is None else await _store_one(committer, draft)
-        batch = quick.read_many(body, lines=media == _NDJSON)
-        return (0, None) if batch is None else (200, await committer.store(principal.organization_id, batch))
+def _may_pass(service: Service, principal: Principal) -> bool:
+    flags = service.part(Flags)
+    return flags.enabled(INGEST_FAST, organization_id=principal.organization_id, user_id=principal.user_id)
 
 
-async def _store_one(committer: Committer, draft: Draft) -> tuple[int, Any]:
-    found = (await committer.group.submit([draft]))[0]
+async def _store_one(committer: Committer, organization_id: UUID, body: bytes, _media: bytes) -> tuple[int, Any]:
+    """Status and body of the answer, or a body of None when the twin must judge; nothing is stored then."""
+    draft = quick.read(body, organization_id)
+    if draft is None:
+        return 0, None
+    found = (await committer.group.enter([draft]))[0]
     if isinstance(found, errors.Invalid):
-        return 0, None  # nothing was stored; the strict reading says what is wrong
+        return 0, None  # the strict reading says what is wrong
     if isinstance(found, errors.FloyoError):
         raise found
     return receipt(found)
+
+
+async def _store_many(committer: Committer, organization_id: UUID, body: bytes, media: bytes) -> tuple[int, Any]:
+    """As `_store_one`, for a batch."""
+    batch = quick.read_many(body, lines=media == _NDJSON)
+    return (0, None) if batch is None else (200, await committer.store(organization_id, batch))
 
 
 def _media(scope: Any) -> bytes | None:
@@ -92,5 +90,5 @@ def _media(scope: Any) -> bytes | None:
     if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _MEDIA or scope["query_string"]:
         return None
     headers = dict(scope["headers"])
-    found = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    found = asgi.media_type(headers.get(b"content-type", b""))
     return found if found in _MEDIA[scope["path"]] and _NEVER.isdisjoint(headers) else None

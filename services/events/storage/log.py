@@ -26,6 +26,23 @@ _fields = attrgetter(*TYPES)
 _KEY = ("id", "organization_id", "source", "external_id")
 
 
+# Texts cost the driver a fifth of what arrays do; PostgreSQL takes a column's values apart.
+_NEXT, _NOTHING = "\x1f", "\x1e"
+
+
+def array_of(place: int, name: str) -> str:
+    """The values of a column from the text of `joined`, given as asyncpg's parameter of that number."""
+    return f"string_to_array(${place}, E'\\x1f', E'\\x1e')::{TYPES[name]}[]"
+
+
+def joined(column: Sequence[str | None]) -> str | None:
+    """The values as one text; None when a value holds what stands between two, or there is but an empty one."""
+    nothing = column.count(None)
+    line = _NEXT.join([_NOTHING if value is None else value for value in column] if nothing else column)  # type: ignore[arg-type]
+    whole = line.count(_NEXT) == len(column) - 1 and line.count(_NOTHING) == nothing
+    return line if line and whole else None  # of an empty text PostgreSQL makes no value at all
+
+
 def _numbered(statement: str, names: Sequence[str]) -> str:
     """A statement with asyncpg's own parameters, numbered in the order of the names."""
     for place, name in enumerate(names, 1):
@@ -70,6 +87,11 @@ _TAKEN = _LOOK.format(admitted="")
 # One statement that need not ask for filters first: it does nothing when an organisation of the group has any.
 _UNFILTERED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = ANY($2::uuid[]))"
 _APPEND_UNFILTERED = _numbered(_INSERT.format(**_EACH, admitted=_UNFILTERED), tuple(TYPES))
+_JOINED = {place: array_of(place, name) for place, name in enumerate(TYPES, 1)}
+_APPEND_JOINED = _INSERT.format(
+    given="item.*", arrays=", ".join(_JOINED.values()), names=", ".join(TYPES),
+    admitted=_UNFILTERED.replace("$2::uuid[]", _JOINED[2]),
+)  # fmt: skip
 _TAKEN_UNFILTERED = _numbered(_LOOK.format(admitted=_UNFILTERED), _KEY)
 
 _READABLE = """
@@ -167,6 +189,13 @@ def columns(drafts: Sequence[Draft]) -> dict[str, list[Any]]:
     return dict(zip(TYPES, map(list, zip(*map(_fields, drafts), strict=True)), strict=True))
 
 
+def _texts(draft: Draft) -> tuple[str | None, ...]:
+    """The fields as `columns` orders them, in the form in which PostgreSQL reads them."""
+    identity, organization_id, *names, time, data, extensions = _fields(draft)
+    moment = None if time is None else time.isoformat()
+    return (identity.hex, organization_id.hex, *names, moment, data, extensions)
+
+
 async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appended]:
     """Appends what is new and finds what is not, in the order given."""
     if not drafts:
@@ -181,7 +210,11 @@ async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Appende
 
 async def append_unfiltered(connection: Any, drafts: Sequence[Draft]) -> list[Appended | None]:
     """As `append`, committed on return; only None, and nothing appended, when an organisation has capture filters."""
-    rows = await connection.fetch(_APPEND_UNFILTERED, *columns(drafts).values())
+    lines = [joined(column) for column in zip(*map(_texts, drafts), strict=True)]
+    if None in lines:
+        rows = await connection.fetch(_APPEND_UNFILTERED, *columns(drafts).values())
+    else:
+        rows = await connection.fetch(_APPEND_JOINED, *lines)
     found = {row[0]: Appended(row[0], Position._make(row[1:])) for row in rows}
     missing = [draft for draft in drafts if draft.id not in found] if len(found) < len(drafts) else []
     if missing:
