@@ -17,6 +17,8 @@ __all__ = ["EXACT_QUOTA", "Group", "Limit", "Limiter", "Standing"]
 INSTANCES = f"{PREFIX}:instances"
 WAIT_SECONDS = 0.1
 WAITS = 3
+# Who comes while others are counted has company: so long more may join, for a command costs half of a request.
+GATHER_SECONDS = 0.001
 BEAT_SECONDS = 5.0
 AWAY_SECONDS = 1.0
 GONE_SECONDS = 20.0
@@ -108,6 +110,8 @@ class Limiter:
                 asked, self._waiting = self._waiting, {}
                 looking, self._looking = self._looking, {}
                 await self._settle(asked, looking)
+                if self._waiting:
+                    await asyncio.sleep(GATHER_SECONDS)
         finally:
             self._serving = None
             for crowd in (asked, looking, self._waiting, self._looking):

@@ -13,7 +13,7 @@ import redis.asyncio
 from fastapi import FastAPI
 
 from infra.local.valkey import Valkey
-from shared import deps, errors, ids, limits, settings, webapp
+from shared import deps, errors, ids, limits, ratelimit, settings, webapp
 from shared.identity import Principal
 from shared.limits import Gate, kind_of, network_of
 from shared.ratelimit import EXACT_QUOTA, Limit, Limiter, Standing
@@ -73,6 +73,31 @@ async def test_hits_of_one_turn_are_one_command(limiter: Open, monkeypatch: pyte
     assert commands == ["EVALSHA"]
     assert standings[0].remaining == 1_000_000 - 50
     assert [standing.remaining for standing in standings[50:]] == [9] * 50
+
+
+async def test_who_comes_while_others_are_counted_is_joined_by_more(
+    limiter: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, limit = limiter(), fresh(1_000_000)
+    commands: list[int] = []
+    count = one._common.count
+
+    async def counted(asked: Any) -> Any:
+        commands.append(sum(asked.values()))
+        return await count(asked)
+
+    monkeypatch.setattr(one._common, "count", counted)
+    monkeypatch.setattr(ratelimit, "GATHER_SECONDS", 0.05)
+    waiting = [one.ask(limit, "ada")]
+    await asyncio.sleep(0)
+    waiting.append(one.ask(limit, "ada"))
+    await waiting[0]
+    waiting += [one.ask(limit, "ada") for _ in range(3)]
+    await asyncio.gather(*waiting)
+    assert commands == [1, 4]
+    async with asyncio.timeout(0.04):
+        await one.take(limit, "ada")
+    assert commands == [1, 4, 1], "who comes alone waits for nobody"
 
 
 async def test_who_only_looks_is_told_with_those_who_take(limiter: Open, monkeypatch: pytest.MonkeyPatch) -> None:
