@@ -24,6 +24,12 @@ def _token(given: bytes) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+@lru_cache(1_000)
+def media_type(given: bytes) -> bytes:
+    """The media type that a Content-Type names, without its parameters."""
+    return given.partition(b";")[0].strip().lower()
+
+
 async def read(receive: Any) -> bytes | None:
     """The whole body; None when the caller went away before its end. Raises TooLarge beyond the bound on bodies."""
     parts: list[bytes] = []

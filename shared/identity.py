@@ -54,6 +54,13 @@ class Principal:
         return f"{self.kind}:{self.user_id or self.key_id}"
 
     @cached_property
+    def revocable(self) -> tuple[tuple[str, str], ...]:
+        """What can be revoked and ends this principal with it: (kind, id) as in the feed."""
+        ids = {"user": self.user_id, "session": self.session_id, "api_key": self.key_id}
+        own = tuple((kind, str(value)) for kind, value in ids.items() if value is not None)
+        return (*own, ("organization", str(self.organization_id)), ("member", f"{self.organization_id}:{self.user_id}"))
+
+    @cached_property
     def counted(self) -> tuple[tuple[str, str], ...]:
         """For whom requests are counted: (scope of a limit, key)."""
         who = "key" if self.kind == "api_key" else "user"
@@ -170,18 +177,8 @@ class Verifier:
     def _is_revoked(self, principal: Principal) -> bool:
         if not self._revoked:
             return False
-        subjects = (
-            ("user", principal.user_id),
-            ("session", principal.session_id),
-            ("organization", principal.organization_id),
-            ("api_key", principal.key_id),
-            ("member", f"{principal.organization_id}:{principal.user_id}"),
-        )
-        return any(
-            principal.issued_at <= self._revoked.get((kind, str(subject)), float("-inf"))
-            for kind, subject in subjects
-            if subject is not None
-        )
+        ends = [self._revoked[part] for part in principal.revocable if part in self._revoked]
+        return bool(ends) and principal.issued_at <= max(ends)
 
     def _remember(self, token: str, principal: Principal) -> None:
         self._cache[token] = principal

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,8 +17,8 @@ MAX_BODY = 1_048_576
 MAX_PATIENCE = 60.0
 
 _READABLE = (
-    "application/json", "application/x-ndjson", "application/yaml", "application/x-www-form-urlencoded",
-    "multipart/form-data", "text/csv",
+    b"application/json", b"application/x-ndjson", b"application/yaml", b"application/x-www-form-urlencoded",
+    b"multipart/form-data", b"text/csv",
 )  # fmt: skip
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -46,32 +46,27 @@ class RequestMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        sibling = scope["path"].startswith("/internal/")
+        headers, path = dict(scope["headers"]), scope["path"]
+        sibling = path.startswith("/internal/")
         address = None if sibling else (scope.get("client") or (None,))[0]
         trace_id = tracing.start(headers.get(b"traceparent", b"").decode("latin-1"), address)
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
-        seconds = (
-            _patience(headers.get(httpclient.TIMEOUT))
-            if sibling
-            else limits.seconds_for(scope["method"], scope["path"])
-        )
+        seconds = _patience(headers.get(httpclient.TIMEOUT)) if sibling else limits.seconds_for(scope["method"], path)
         tracing.bound(seconds)
         started = time.perf_counter()
         answered = False
 
-        async def answer(message: Any) -> None:
+        def answer(message: Any) -> Any:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                added = _added(message["headers"], trace_id, scope.get(limits.STANDING))
-                message["headers"] = [*message["headers"], *added]
+                message["headers"] = _completed(message["headers"], trace_id, scope.get(limits.STANDING))
                 self._count(scope, message["status"], time.perf_counter() - started)
-            await send(message)
+            return send(message)
 
-        limit = self._body_limits.get(scope["path"], MAX_BODY)
+        limit = self._body_limits.get(path, MAX_BODY)
         if faults.active("leak"):
             _LEAKED.append(bytearray(16_384))
         try:
@@ -114,15 +109,16 @@ def _figures(service: str, path: str, method: str, status: int) -> tuple[Any, An
     return metrics.REQUESTS.labels(service, path, method, str(status)), duration
 
 
-def _added(present: Any, trace_id: str, standing: Standing | None) -> list[tuple[bytes, bytes]]:
-    names = {name.lower() for name, _ in present}
-    added = [*_SAFE, (b"x-trace-id", trace_id.encode())]
-    added += [header for header in (_POLICY, _NO_STORE) if header[0] not in names]
-    if degraded.noted():
-        added.append((degraded.HEADER.lower().encode(), ", ".join(degraded.noted()).encode()))
+def _completed(present: Any, trace_id: str, standing: Standing | None) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer, in lower case as ASGI has them, with those that every answer carries."""
+    names = dict(present)
+    headers = [*present, *_SAFE, (b"x-trace-id", trace_id.encode())]
+    headers += [header for header in (_POLICY, _NO_STORE) if header[0] not in names]
+    if missing := degraded.noted():
+        headers.append((degraded.HEADER.lower().encode(), ", ".join(missing).encode()))
     if standing is not None and b"ratelimit" not in names:
-        added += standing.lines
-    return added
+        headers += standing.lines
+    return headers
 
 
 _CRASHED = errors.FloyoError("internal", "Something went wrong here; the trace id finds it in our logs.")
@@ -153,14 +149,15 @@ def _refusal(scope: Any, headers: dict[bytes, bytes], limit: int) -> errors.Floy
         repeated = sorted({name for name in names if names.count(name) > 1})
         fields = [errors.FieldError(f"/query/{name}", "Stands more than once.") for name in repeated]
         return errors.Invalid("invalid", "A query parameter stands more than once.", errors=fields)
-    has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
-    if has_body and scope["method"] in {"POST", "PUT", "PATCH"} and not _is_readable(headers):
-        return errors.Unsupported("unsupported-media-type", "Send application/json, or what this route documents.")
-    return None
+    if (length == b"0" and b"transfer-encoding" not in headers) or scope["method"] not in {"POST", "PUT", "PATCH"}:
+        return None
+    # A CloudEvent in binary mode brings its own media type.
+    if b"ce-specversion" in headers or _is_readable(headers.get(b"content-type", b"")):
+        return None
+    return errors.Unsupported("unsupported-media-type", "Send application/json, or what this route documents.")
 
 
-def _is_readable(headers: dict[bytes, bytes]) -> bool:
-    if b"ce-specversion" in headers:
-        return True  # a CloudEvent in binary mode brings its own media type
-    media = headers.get(b"content-type", b"").decode("latin-1").split(";")[0].strip().lower()
-    return media in _READABLE or (media.startswith("application/") and media.endswith(("+json", "+yaml")))
+@lru_cache(500)
+def _is_readable(content_type: bytes) -> bool:
+    media = asgi.media_type(content_type)
+    return media in _READABLE or (media.startswith(b"application/") and media.endswith((b"+json", b"+yaml")))

@@ -16,8 +16,19 @@ class Proxied(ProxyHeadersMiddleware):
 
     def __init__(self, app: Any, trusted: Any) -> None:
         super().__init__(app, trusted)
-        hosts: Any = self.trusted_hosts
-        hosts.get_trusted_client_address = lru_cache(500)(hosts.get_trusted_client_address)
+        self._client_of = lru_cache(500)(self._read)
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        """One ASGI call, to be awaited; as uvicorn's own, but for the scheme, which nobody asks for."""
+        client = scope.get("client")
+        if client is not None and client[0] in self.trusted_hosts:
+            said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            scope["client"] = (said and self._client_of(b", ".join(said))) or client
+        return self.app(scope, receive, send)
+
+    def _read(self, said: bytes) -> tuple[str, int] | None:
+        host, port = self.trusted_hosts.get_trusted_client_address(said.decode("latin-1"))
+        return (host, port) if host else None
 
 
 class Cycle(RequestResponseCycle):
@@ -55,28 +66,21 @@ class Cycle(RequestResponseCycle):
 def _render(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes | None:
     """The head of an answer; None unless it is plain and says its length rightly."""
     parts = [STATUS_LINE[status]]
-    said = None
     for name, value in headers:
-        prefix = _prefix(name)
-        if prefix is None:
-            return None
-        if prefix == b"content-length: ":
-            said = value
-        parts += (prefix, value, b"\r\n")
-    if said != b"%d" % length or status in _NO_BODY:
-        return None
-    if b"".join([value for _, value in headers]).translate(None, _PRINTABLE):
-        return None
+        parts += (_beginning(name), value, b"\r\n")
     parts.append(b"\r\n")
-    return b"".join(parts)
+    head = b"".join(parts)
+    unprintable = head.translate(None, _PRINTABLE)
+    says_length = head.count(b"\r\ncontent-length: ") == 1 and b"\r\ncontent-length: %d\r\n" % length in head
+    return head if says_length and unprintable == b"\r\n" * (len(headers) + 2) and status not in _NO_BODY else None
 
 
 @lru_cache(1_000)
-def _prefix(name: bytes) -> bytes | None:
-    """What the line of a header begins with; None for names that steer the connection or are none."""
+def _beginning(name: bytes) -> bytes:
+    """What the line of a header begins with; unprintable for names that steer the connection or are none."""
     lowered = name.lower()
     special = lowered in {b"connection", b"transfer-encoding"} or HEADER_RE.search(name)
-    return None if special else lowered + b": "
+    return b"\0" if special else lowered + b": "
 
 
 class Protocol(HttpToolsProtocol):

@@ -134,6 +134,7 @@ def build_server(app: Any, config: settings.Settings) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             Proxied(app, config.forwarded_allow_ips),
+            interface="asgi3",
             proxy_headers=False,
             http=Protocol,
             ws=getattr(app.state, "socket_protocol", "auto"),

@@ -78,9 +78,9 @@ class Application(FastAPI):
         """Puts an ASGI middleware around everything so far."""
         self.outermost = layer(self.outermost or super().__call__, **options)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One ASGI call."""
-        await self.outermost(scope, receive, send)
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        """One ASGI call, to be awaited."""
+        return self.outermost(scope, receive, send)
 
     def build_middleware_stack(self) -> Any:
         """Without the layer that answers crashes in plain text: RequestMiddleware does, with a problem."""

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from shared import protocol, server
 
@@ -117,3 +118,22 @@ async def test_a_server_keeps_its_clock_and_ends_at_once(monkeypatch: pytest.Mon
         ending = loop.time()
     assert len(dates) == 2
     assert loop.time() - ending < server.TICK_SECONDS / 2
+
+
+@pytest.mark.parametrize("said", [
+    [], [b"203.0.113.7"], [b"203.0.113.7, 127.0.0.1"], [b"198.51.100.1", b"203.0.113.7"], [b"203.0.113.7:99"],
+    [b"[2001:db8::1]:99"], [b"127.0.0.1"], [b""], [b"\xff"],
+])  # fmt: skip
+@pytest.mark.parametrize("client", [("127.0.0.1", 5000), ("203.0.113.9", 5000), None])
+async def test_the_callers_address_is_what_uvicorn_makes_of_it(
+    said: list[bytes], client: tuple[str, int] | None
+) -> None:
+    seen: list[Any] = []
+
+    async def note(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope["client"])
+
+    headers = [(b"host", b"here"), *((b"x-forwarded-for", value) for value in said)]
+    for kind in (protocol.Proxied, ProxyHeadersMiddleware, protocol.Proxied):
+        await kind(note, "127.0.0.1")({"type": "http", "client": client, "headers": headers}, None, None)  # type: ignore[arg-type]
+    assert seen[0] == seen[1] == seen[2]
