@@ -7,7 +7,7 @@ import pytest
 
 from services.events.domain import connections
 from services.events.mining import catalogue
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token
 from services.integrations import connectors
 from services.integrations.connector import Connector
 from shared import registry

@@ -32,10 +32,10 @@ from services.events.mining import (
 )
 from services.events.mining.activity import Activities
 from services.events.mining.backtest import Backtest
+from services.events.mining.certainty import wilson
 from services.events.mining.options import DEFAULT, Options
 from services.events.mining.pattern import HABIT, RULE, SEQUENCE, Pattern
-from services.events.mining.significance import wilson
-from services.events.mining.tokens import EXACT
+from services.events.mining.symbols import EXACT
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from services.events.mining import activity
+from services.events.mining import subjects
 
 # Of longer data only short scalars are kept for replaying conditions, so that memory is bounded by the rows.
 LONGEST_DATA = 2_048
@@ -34,7 +34,7 @@ def _prepare(row: Row) -> Row:
     event_id, actor, source, kind, subject, data, seconds, position = row
     asked = data is not None and (not subject or len(data) > LONGEST_DATA)
     decoded = msgspec.json.decode(data) if asked else None
-    detail = activity.detail({"subject": subject, "data": decoded})
+    detail = subjects.detail({"subject": subject, "data": decoded})
     kept = data if data is None or len(data) <= LONGEST_DATA else _shortened(decoded)
     return (event_id, actor, source, kind, subject, kept, seconds, position, detail)
 

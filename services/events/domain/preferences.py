@@ -6,13 +6,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.mining.teams import LEAST_ACTORS
+from services.events.mining import options
 from services.events.storage import preferences
 from shared import clock, errors
 
 DEFAULT: dict[str, Any] = {
-    "zone": "UTC", "zones": {}, "least_actors": LEAST_ACTORS, "suggestions_per_week": 7, "alert_channel": None,
-}  # fmt: skip
+    "zone": "UTC",
+    "zones": {},
+    "least_actors": options.DEFAULT.least_actors,
+    "suggestions_per_week": 7,
+    "alert_channel": None,
+}
 
 
 async def read(session: AsyncSession, organization_id: UUID) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.events.mining import calibration, redundancy
+from services.events.mining import calibration
 from services.events.mining.pattern import RULE, SEQUENCE
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token, alike
 from services.events.storage import suggestions, verdicts
 
 APPLIED, DISMISSED, SWITCHED_ON, SWITCHED_OFF = "applied", "dismissed", "switched_on", "switched_off"
@@ -46,7 +46,7 @@ async def respect(
 
     def again(item: dict[str, Any]) -> bool:
         own = _tokens(steps[item["key"]])
-        return any(kind == item["kind"] and redundancy.alike(own, other) for kind, other in routines)
+        return any(kind == item["kind"] and alike(own, other) for kind, other in routines)
 
     return [item for item in proposals if item["pattern_id"] in known or not again(item)]
 

@@ -10,25 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.events.mining.subjects import detail
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-# Fields of `data` that say what an event was about when it names no subject, the most telling first.
-DETAIL_FIELDS = (
-    "command",
-    "cmd",
-    "action",
-    "operation",
-    "path",
-    "file",
-    "url",
-    "page",
-    "title",
-    "name",
-    "channel",
-    "app",
-)
 
 
 @dataclass(frozen=True)
@@ -81,21 +67,6 @@ def seconds(time: str | datetime | float) -> float:
     if isinstance(time, str):
         return datetime.fromisoformat(time).timestamp()
     return float(time)
-
-
-def detail(event: Mapping[str, Any]) -> str | None:
-    """The subject, or else the most telling text field of the data, or None."""
-    subject = event.get("subject")
-    if isinstance(subject, str) and subject:
-        return subject
-    data = event.get("data")
-    if not isinstance(data, Mapping):
-        return None
-    for field in DETAIL_FIELDS:
-        value = data.get(field)
-        if isinstance(value, str) and value:
-            return value
-    return None
 
 
 def from_events(events: Iterable[Mapping[str, Any]]) -> Activities:

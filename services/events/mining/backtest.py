@@ -16,7 +16,7 @@ from services.events.mining.miner import mine
 from services.events.mining.options import DAY, DEFAULT, MINUTE, Options
 from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
 from services.events.mining.sessions import Sessions, acts, collapse, order
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token
 
 TRAINING = 0.7
 MOST_EXAMPLES = 5

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from services.events.mining.pattern import RELATION, Pattern
 from services.events.mining.relations import LARGEST_SET
 from services.events.mining.sessions import cut, order
 from services.events.mining.significance import binomial_tail, discoveries
-from services.events.mining.tokens import EXACT, Coding, exact
+from services.events.mining.symbols import EXACT
+from services.events.mining.tokens import Coding, exact
 
 PAUSE = MINUTE
 # What finding the other file by oneself is taken to cost.

@@ -11,10 +11,10 @@ import numpy as np
 
 from services.events.mining import matching
 from services.events.mining.activity import Activities, Bools
+from services.events.mining.certainty import wilson
 from services.events.mining.matching import Levels
 from services.events.mining.options import DEFAULT, HOUR, MINUTE, WEEK, Options
 from services.events.mining.pattern import RULE, Pattern
-from services.events.mining.significance import wilson
 
 # What comes later than this after the first step belongs to another time.
 HORIZON = 4 * HOUR

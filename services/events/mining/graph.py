@@ -10,7 +10,8 @@ import polars as pl
 from services.events.mining.activity import Activities, Ints
 from services.events.mining.options import DEFAULT, Options
 from services.events.mining.sessions import collapse, order
-from services.events.mining.tokens import Token, plain
+from services.events.mining.symbols import Token
+from services.events.mining.tokens import plain
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from services.events.mining.activity import Activities, Bools
-from services.events.mining.tokens import EXACT, TYPE, Coding, Token, exact, plain
+from services.events.mining.symbols import EXACT, TYPE, Token
+from services.events.mining.tokens import Coding, exact, plain
 
 Levels = tuple[Coding, Coding]
 

@@ -11,7 +11,7 @@ from services.events.mining import catalogue
 from services.events.mining.activity import Activities
 from services.events.mining.catalogue import Action
 from services.events.mining.inference import Flat
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token
 
 STEP = "alert"
 NO_CHANNEL = "alert_channel set in the settings of patterns"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from services.events.mining.significance import wilson
-from services.events.mining.tokens import Token
+from services.events.mining.certainty import wilson
+from services.events.mining.symbols import Token
 
 SEQUENCE, RULE, RELATION, HABIT = "sequence", "rule", "relation", "habit"
 

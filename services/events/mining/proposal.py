@@ -25,7 +25,7 @@ from services.events.mining.inference import Flat
 from services.events.mining.options import DAY, WEEK
 from services.events.mining.pattern import HABIT, RELATION, RULE, SEQUENCE, Pattern
 from services.events.mining.redundancy import contains
-from services.events.mining.tokens import TYPE, Token
+from services.events.mining.symbols import TYPE, Token
 
 Event = Mapping[str, Any]
 LONGEST_NAME = 120

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from services.events.mining.options import Options
 from services.events.mining.pattern import Pattern
 from services.events.mining.sequences import Found
-from services.events.mining.templating import template
-from services.events.mining.tokens import TYPE, Token
 
 
 def contains(longer: Sequence[object], shorter: Sequence[object]) -> bool:
@@ -62,11 +60,11 @@ def combine(finer: list[Pattern], coarser: list[Pattern], least: float = 0.5) ->
     """
     kept = list(finer)
     for pattern in coarser:
-        kinds = [_kind(step) for step in pattern.steps]
+        kinds = [step.kind for step in pattern.steps]
         told = {
             row
             for other in finer
-            if other.steps == pattern.steps or {*kinds} & {_kind(step) for step in other.steps}
+            if other.steps == pattern.steps or {*kinds} & {step.kind for step in other.steps}
             for rows in other.evidence
             for row in rows
         }
@@ -75,24 +73,3 @@ def combine(finer: list[Pattern], coarser: list[Pattern], least: float = 0.5) ->
         if not covered or left >= max(least * pattern.support, expected + 3.0 * math.sqrt(expected)):
             kept.append(pattern)
     return kept
-
-
-def alike(one: Sequence[Token], other: Sequence[Token]) -> bool:
-    """Whether both are the same steps, one perhaps read at another level: with more events a level finds more names."""
-    return len(one) == len(other) and all(map(_same, one, other))
-
-
-def _same(one: Token, other: Token) -> bool:
-    if _kind(one) != _kind(other):
-        return False
-    if one.level == other.level:
-        return one.subject == other.subject
-    return TYPE in {one.level, other.level} or _template(one) == _template(other)
-
-
-def _template(token: Token) -> str:
-    return template(token.subject or "")[0]
-
-
-def _kind(token: Token) -> tuple[str, str]:
-    return token.source, token.type

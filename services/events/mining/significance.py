@@ -1,15 +1,13 @@
-"""What chance alone would give: expected counts, tails, false discovery rate, Wilson's bound."""
+"""What chance alone would give: expected counts, tails, false discovery rate."""
 
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 
 from services.events.mining.activity import Bools, Floats, Ints
 
-Z95 = 1.959963984540054
 _TINY = 1e-17
 
 
@@ -58,13 +56,3 @@ def discoveries(p_values: Floats, hypotheses: float, level: float) -> Bools:
     if len(passes):
         kept[by_value[: passes[-1] + 1]] = True
     return kept
-
-
-def wilson(hits: float, trials: float) -> float:
-    """Lower end of Wilson's 95 % interval of hits among trials."""
-    if trials <= 0:
-        return 0.0
-    share, square = hits / trials, Z95 * Z95
-    centre = share + square / (2 * trials)
-    spread = Z95 * math.sqrt(max(share * (1 - share), 0.0) / trials + square / (4 * trials * trials))
-    return max(0.0, (centre - spread) / (1 + square / trials))

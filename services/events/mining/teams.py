@@ -8,8 +8,6 @@ from services.events.mining.activity import Activities
 from services.events.mining.options import DAY, Options
 from services.events.mining.pattern import Pattern
 
-LEAST_ACTORS = 3
-
 
 def allowed(pattern: Pattern, activities: Activities, options: Options) -> bool:
     """Whether the pattern is one person's own routine, nobody's in particular, or a team's of enough people.

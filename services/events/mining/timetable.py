@@ -8,7 +8,7 @@ from typing import Any
 from services.events.mining import notices, words
 from services.events.mining.condition import EQUALS, Term, cel
 from services.events.mining.pattern import Pattern
-from services.events.mining.tokens import EXACT
+from services.events.mining.symbols import EXACT
 
 _CRON = {"daily": "*", "weekdays": "1-5", "monday": "1", "tuesday": "2", "wednesday": "3", "thursday": "4",
          "friday": "5", "saturday": "6", "sunday": "0"}  # fmt: skip

@@ -11,23 +11,12 @@ import polars as pl
 from services.events.mining.activity import Activities, Ints
 from services.events.mining.options import DEFAULT, Options
 from services.events.mining.redaction import MASK, mask_words, pasted, redact
+from services.events.mining.symbols import EXACT, TEMPLATED, TYPE, Token
 from services.events.mining.templating import template
 
-EXACT, TEMPLATED, TYPE = "exact", "templated", "type"
 # An exact label is a category worth a token of its own when most events of its template carry labels that recur.
 CATEGORY_SHARE = 0.8
 _LONGEST = 200
-
-
-@dataclass(frozen=True)
-class Token:
-    """What a step of a pattern is: `subject` is a text, a template with slots such as `{n}`, or None for any."""
-
-    source: str
-    type: str
-    subject: str | None = None
-    level: str = TYPE
-    slots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

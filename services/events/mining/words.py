@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from services.events.mining import catalogue
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token
 
 _SLOT = re.compile(r"\{[a-z]+\}|\*")
 _COMMANDS = re.compile(r"\b(command|shell|terminal|cmd)\b")

@@ -19,7 +19,7 @@ from services.events.mining.inference import flatten, parameter, without_secrets
 from services.events.mining.miner import mine
 from services.events.mining.pattern import Pattern
 from services.events.mining.proposal import Proposal, choose, propose
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token
 
 UNTIL = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 Event = dict[str, Any]

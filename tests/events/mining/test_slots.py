@@ -11,7 +11,7 @@ from services.events.mining import parameters, slots
 from services.events.mining.inference import Flat, flatten
 from services.events.mining.pattern import Pattern
 from services.events.mining.proposal import propose
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token
 from services.workflows.domain import templates
 from shared import captures
 from tests.events.mining.templated import Case, cases

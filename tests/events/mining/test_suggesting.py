@@ -19,7 +19,7 @@ from services.events.mining.inference import flatten
 from services.events.mining.options import DAY, DEFAULT, HOUR, Options
 from services.events.mining.pattern import Pattern
 from services.events.mining.proposal import choose, propose
-from services.events.mining.tokens import Token
+from services.events.mining.symbols import Token
 from tests.events.mining import planted
 
 OSLO = ZoneInfo("Europe/Oslo")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.events.mining import words
-from services.events.mining.tokens import EXACT, TEMPLATED, TYPE, Token
+from services.events.mining.symbols import EXACT, TEMPLATED, TYPE, Token
 
 MAKE = Token("shell", "command.make", "make test", EXACT)
 SAID = [
