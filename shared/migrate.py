@@ -4,15 +4,13 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -34,8 +32,16 @@ def services() -> list[str]:
 
 @cache
 def head(service: str) -> str | None:
-    """The revision that this code was written for; None before the first."""
-    return ScriptDirectory.from_config(_config(service, "")).get_current_head()
+    """The revision that this code was written for; None before the first, ValueError when there are several.
+
+    Read from the files without alembic, which takes long to import: every process asks when it starts.
+    """
+    text = "\n".join(path.read_text() for path in _versions(service).glob("*.py"))
+    made, followed = (
+        set(re.findall(rf"""(?m)^{name}\b[^=\n]*= ["'](\w+)""", text)) for name in ("revision", "down_revision")
+    )
+    (last,) = made - followed or {None}
+    return last
 
 
 async def current(database: Database) -> str | None:
@@ -55,9 +61,11 @@ async def bootstrap(admin_url: str, passwords: dict[str, str], databases: dict[s
     try:
         # Roles belong to the whole cluster, and two at once fail with "tuple concurrently updated".
         await connection.execute("SELECT pg_advisory_lock(hashtext('floyo bootstrap'))")
+        async with connection.transaction():
+            for service in names:
+                for kind in ROLE_KINDS:
+                    await _ensure_role(connection, f"{service}_{kind}", passwords[f"{service}_{kind}"], kind)
         for service, database in names.items():
-            for kind in ROLE_KINDS:
-                await _ensure_role(connection, f"{service}_{kind}", passwords[f"{service}_{kind}"], kind)
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
                 await connection.execute(f'CREATE DATABASE "{database}" OWNER "{service}_owner"')
                 await connection.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
@@ -80,27 +88,39 @@ async def _ensure_role(connection: "asyncpg.Connection[asyncpg.Record]", role: s
 
 def upgrade(service: str, url: str, revision: str = "head") -> None:
     """Migrates one service's database as its owner."""
-    command.upgrade(_config(service, url), revision)
+    _command("upgrade", service, url, revision)
 
 
 def downgrade(service: str, url: str, revision: str) -> None:
     """Takes one service's database back to a revision (`base` for empty)."""
-    command.downgrade(_config(service, url), revision)
+    _command("downgrade", service, url, revision)
 
 
 def check(service: str, url: str) -> None:
     """Raises alembic's CommandError when tables.py and the migrated database differ."""
-    command.check(_config(service, url))
+    _command("check", service, url)
 
 
-def _config(service: str, url: str) -> Config:
+def _command(name: str, service: str, url: str, *arguments: str) -> None:
+    from alembic import command
+
+    getattr(command, name)(_config(service, url), *arguments)
+
+
+def _config(service: str, url: str) -> Any:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(ROOT / "shared" / "alembic"))
-    config.set_main_option("version_locations", str(ROOT / "services" / service / "migrations" / "versions"))
+    config.set_main_option("version_locations", str(_versions(service)))
     config.set_main_option("path_separator", "os")
     config.attributes["service"] = service
     config.attributes["url"] = url
     return config
+
+
+def _versions(service: str) -> Path:
+    return ROOT / "services" / service / "migrations" / "versions"
 
 
 def told(name: str) -> str:
@@ -118,6 +138,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("service", nargs="?", help="one service; its FLOYO_OWNER_DATABASE_URL must be set")
     parser.add_argument("revision", nargs="?", default="head")
     options = parser.parse_args(arguments)
+    from alembic.util import CommandError
+
     try:
         if options.action == "bootstrap":
             passwords = json.loads(told("FLOYO_DATABASE_PASSWORDS"))

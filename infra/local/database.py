@@ -7,11 +7,10 @@ import sys
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.local import client, discovery, environment
+from infra.local import client, discovery, environment, migrations
 from infra.local.home import Home, from_environment
 from infra.local.postgres import Postgres
 from shared import migrate
-from shared.database import Database
 
 NOT_RUNNING = 3
 
@@ -50,15 +49,7 @@ def status(home: Home, options: argparse.Namespace) -> None:
     """Show the revision of each database and the one of this code."""
     system = urls(home, "system")
     for name in _chosen(home, options):
-        print(f"{name}: at {asyncio.run(_current(system[name]))}, the code is at {migrate.head(name)}")
-
-
-async def _current(url: str) -> str | None:
-    database = Database(url, url, pool_size=1)
-    try:
-        return await migrate.current(database)
-    finally:
-        await database.close()
+        print(f"{name}: at {asyncio.run(migrations.current(system[name]))}, the code is at {migrate.head(name)}")
 
 
 def _chosen(home: Home, options: argparse.Namespace) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from infra.local.home import ROOT
 
 WORKER = "-worker"
+PLUGINS = ("connectors", "steps")
 
 
 def services() -> list[str]:
@@ -45,10 +46,10 @@ def process_names() -> list[str]:
 
 
 def modules() -> list[str]:
-    """Every module of the project's processes, in the order in which a fork server had best import them."""
+    """What the project's processes import, in the order in which a fork server had best do so."""
     early = ["shared.migrate", *(f"services.{name}.storage.tables" for name in services())]
-    found = [*_modules("shared"), *_modules("services")]
-    return early + [name for name in found if name not in early]
+    apps = [f"services.{name}.app" for name in services()] + [f"services.{name}.worker" for name in workers()]
+    return [*early, "shared.server", "shared.worker", *apps, *_plugins()]
 
 
 def newest_change() -> float:
@@ -56,11 +57,7 @@ def newest_change() -> float:
     return max(path.stat().st_mtime for folder in ("shared", "services") for path in (ROOT / folder).rglob("*.py"))
 
 
-def _modules(folder: str) -> list[str]:
-    names = []
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        if "migrations" in parts or "alembic" in parts or "testing" in parts:
-            continue
-        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-    return names
+def _plugins() -> list[str]:
+    """Connectors and steps, which no module names: processes look for them."""
+    found = sorted(path for folder in PLUGINS for path in (ROOT / "services").glob(f"*/{folder}/[!_]*"))
+    return [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in found]

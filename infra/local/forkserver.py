@@ -22,8 +22,6 @@ from infra.local.program import die_with_parent
 
 _PR_SET_NAME = 15
 _MAX_NAME = 15
-STARTS_THREADS = ("polars",)
-"""Packages whose import starts threads, which a fork would lose: only the process that needs one imports it."""
 
 
 class ForkServer:
@@ -35,7 +33,6 @@ class ForkServer:
         self._received = b""
         self._descriptors: list[int] = []
         self._children: set[int] = set()
-        self._guard = _Guard()
         self._woken, waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(waker, False)
@@ -46,12 +43,10 @@ class ForkServer:
     def run(self) -> None:
         """Import, serve, and end with the children when the supervisor is gone."""
         gc.disable()
-        sys.meta_path.insert(0, self._guard)
         for name in discovery.modules():
             _import(name)
             self._turn(0)
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # without a look first: of what imports leave behind hardly anything is garbage
         self._tell({"imported": len(sys.modules), "threads": _threads()})
         while True:
             self._turn(None)
@@ -105,7 +100,6 @@ class ForkServer:
             os.environ.update(request["environment"])
             _name_process(request["title"])
             gc.enable()
-            sys.meta_path.remove(self._guard)
             module, _, function = request["target"].partition(":")
             sockets = [socket.socket(fileno=descriptor) for descriptor in bound]
             status = getattr(importlib.import_module(module), function)(*request["arguments"], *sockets) or 0
@@ -137,24 +131,9 @@ class ForkServer:
         os._exit(0)
 
 
-class _Guard:
-    """Refuses what must not be imported before the fork."""
-
-    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> None:
-        """Nothing to find here, only something to forbid."""
-        if name.partition(".")[0] in STARTS_THREADS:
-            raise Deferred(f"{name} is imported after the fork")
-
-
-class Deferred(ImportError):
-    """A module that waits until after the fork."""
-
-
 def _import(name: str) -> None:
     try:
         importlib.import_module(name)
-    except Deferred:
-        return
     except Exception as error:  # noqa: BLE001 - the process that needs it will fail with the whole story
         print(f"{name} cannot be imported: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 

@@ -52,8 +52,8 @@ def http_probe(port: int, path: str) -> Callable[[], Awaitable[bool]]:
 
 
 def routed_probe(gateway: int, path: str) -> Callable[[], Awaitable[bool]]:
-    """Whether the gateway has a server to send `path` to."""
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
+    """Whether the gateway has a server to send `path` to; asks for what that server refuses without any work."""
+    request = f"OPTIONS {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
 
     async def probe() -> bool:
         answer = await _exchange(gateway, request)

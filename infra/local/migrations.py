@@ -3,10 +3,8 @@
 import asyncio
 import sys
 
-from alembic.util import CommandError
-from sqlalchemy.exc import SQLAlchemyError
-
 from shared import migrate
+from shared.database import Database
 
 
 def bootstrap(admin_url: str, passwords: dict[str, str]) -> int:
@@ -16,10 +14,20 @@ def bootstrap(admin_url: str, passwords: dict[str, str]) -> int:
 
 
 def upgrade(service: str, url: str) -> int:
-    """Bring one service's database to the revision of this code."""
+    """Bring one service's database to the revision of this code; one that is there needs no alembic."""
     try:
-        migrate.upgrade(service, url)
-    except (CommandError, SQLAlchemyError, OSError) as error:
+        if asyncio.run(current(url)) != migrate.head(service):
+            migrate.upgrade(service, url)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the service is not started and this line says why
         sys.stderr.write(f"{service}: {type(error).__name__}: {error}\n")
         return 1
     return 0
+
+
+async def current(url: str) -> str | None:
+    """The revision of a database, or None when it has never been migrated."""
+    database = Database(url, url, pool_size=1)
+    try:
+        return await migrate.current(database)
+    finally:
+        await database.close()

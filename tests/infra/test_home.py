@@ -1,6 +1,8 @@
 """Folders, sockets and command-line arguments of a stack."""
 
 import asyncio
+import importlib
+import pkgutil
 import stat
 from pathlib import Path
 
@@ -73,7 +75,15 @@ def test_workers_are_scaled_by_their_own_name() -> None:
     names = discovery.process_names()
     assert set(discovery.services()) <= set(names)
     assert {name + "-worker" for name in discovery.workers()} <= set(names)
-    assert not [name for name in discovery.modules() if ".migrations." in name]
+
+
+def test_fork_server_reads_every_plug_in() -> None:
+    packages = [
+        importlib.import_module(name) for name in ("services.integrations.connectors", "services.workflows.steps")
+    ]
+    found = [f"{item.__name__}.{info.name}" for item in packages for info in pkgutil.iter_modules(item.__path__)]
+    assert len(found) > len(packages)
+    assert set(found) <= set(discovery.modules())
 
 
 async def test_reserved_port_refuses_between_two_lives() -> None:

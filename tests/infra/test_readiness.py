@@ -16,7 +16,7 @@ async def test_a_service_that_the_gateway_does_not_reach_is_named(
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
-        status = b"200 OK" if b"auth" in path else b"503 Service Unavailable"
+        status = b"405 Method Not Allowed" if b"auth" in path else b"503 Service Unavailable"
         writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         await writer.drain()
         writer.close()

@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import yaml
@@ -20,8 +22,10 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(clone: Path, *arguments: str, path: str = os.defpath) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": path, "HOME": str(clone)}
+def run(
+    clone: Path, *arguments: str, path: str = os.defpath, variables: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": path, "HOME": str(clone), **variables}
     command = [str(clone / "taskw"), *arguments]
     return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
 
@@ -51,6 +55,13 @@ def test_installed_before_means_no_installation(clone: Path) -> None:
     result = run(clone, "up", "--", "--json", "two words")
     assert result.returncode == 7
     assert result.stdout == f"--dir|{clone}|--exit-code|up|--|--json|two words|"
+
+
+def test_bytecode_is_kept_whatever_the_caller_has_set(clone: Path) -> None:
+    script(clone / ".venv" / "bin" / "python", "exit 9")
+    script(clone / ".venv" / "bin" / "task", 'printf "%s" "${PYTHONDONTWRITEBYTECODE-kept}"')
+    shutil.copy(clone / "requirements" / "dev.lock", clone / ".venv" / "installed.lock")
+    assert run(clone, "up", variables={"PYTHONDONTWRITEBYTECODE": "1"}).stdout == "kept"
 
 
 def test_changed_lock_installs_again(clone: Path) -> None:
