@@ -7,7 +7,8 @@ from pathlib import Path
 from infra.local.home import ROOT
 
 WORKER = "-worker"
-PLUGINS = ("connectors", "steps")
+# Connectors and steps are named by no module: processes look for them.
+ENTRIES = ("app.py", "worker.py", "connectors/[!_]*", "steps/[!_]*")
 
 
 def services() -> list[str]:
@@ -27,13 +28,13 @@ def owners() -> list[str]:
 
 def migrations(service: str) -> Path:
     """Where the migrations of a service stand."""
-    return ROOT / "services" / service / "migrations" / "versions"
+    return _folder(service) / "migrations" / "versions"
 
 
 @cache
 def own_variables(service: str) -> frozenset[str]:
     """The variables that only this service's settings name, read from their source, since importing them takes long."""
-    path = ROOT / "services" / service / "settings.py"
+    path = _folder(service) / "settings.py"
     classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
     fields = [node.target.id for found in classes if found.name == "Settings" for node in found.body
               if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]  # fmt: skip
@@ -45,11 +46,11 @@ def process_names() -> list[str]:
     return services() + [name + WORKER for name in workers()]
 
 
-def modules() -> list[str]:
-    """What the project's processes import, in the order in which a fork server had best do so."""
-    early = ["shared.migrate", *(f"services.{name}.storage.tables" for name in services())]
-    apps = [f"services.{name}.app" for name in services()] + [f"services.{name}.worker" for name in workers()]
-    return [*early, "shared.server", "shared.worker", *apps, *_plugins()]
+def modules() -> dict[str, list[str]]:
+    """What all processes import, as `shared`, and those of each service besides, in an order that serves them all."""
+    found = {name: sorted(path for entry in ENTRIES for path in _folder(name).glob(entry)) for name in owners()}
+    own = {name: [_module(path) for path in paths] for name, paths in found.items()}
+    return {"shared": ["shared.migrate", "shared.server", "shared.worker"], **own}
 
 
 def newest_change() -> float:
@@ -57,7 +58,9 @@ def newest_change() -> float:
     return max(path.stat().st_mtime for folder in ("shared", "services") for path in (ROOT / folder).rglob("*.py"))
 
 
-def _plugins() -> list[str]:
-    """Connectors and steps, which no module names: processes look for them."""
-    found = sorted(path for folder in PLUGINS for path in (ROOT / "services").glob(f"*/{folder}/[!_]*"))
-    return [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in found]
+def _folder(service: str) -> Path:
+    return ROOT / "services" / service
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)

@@ -25,7 +25,7 @@ _MAX_NAME = 15
 
 
 class ForkServer:
-    """Imports between requests at first, so that migrations run while the rest is still being imported."""
+    """Imports between requests at first, so that databases and first services do not wait for the code of the last."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -43,10 +43,12 @@ class ForkServer:
     def run(self) -> None:
         """Import, serve, and end with the children when the supervisor is gone."""
         gc.disable()
-        for name in discovery.modules():
-            _import(name)
-            self._turn(0)
-        gc.freeze()  # without a look first: of what imports leave behind hardly anything is garbage
+        for stage, names in discovery.modules().items():
+            for name in names:
+                _import(name)
+                self._turn(0)
+            gc.freeze()  # without a look first: of what imports leave behind hardly anything is garbage
+            self._tell({"read": stage})
         self._tell({"imported": len(sys.modules), "threads": _threads()})
         while True:
             self._turn(None)

@@ -18,7 +18,8 @@ MAX_LOG_BYTES = 20_000_000
 class Plan:
     """How one forked process is made: what it calls, with which variables, on which ports.
 
-    The variables are asked for at each start, so that a restart brings rotated secrets into force.
+    The variables are asked for at each start, so that a restart brings rotated secrets into force. It is forked once
+    the code of its `stage` is read, or at once without one.
     """
 
     instance: str
@@ -27,9 +28,12 @@ class Plan:
     environment: Callable[[], Mapping[str, str]]
     log: Path
     reservations: Sequence[Reservation]
+    stage: str | None = None
 
     async def launch(self, forks: Forks) -> Handle:
         """Fork it; its sockets and its log are handed over and closed here."""
+        if self.stage is not None:
+            await forks.read(self.stage)
         output = open_log(self.log)
         listeners = [reservation.listener() for reservation in self.reservations]
         try:

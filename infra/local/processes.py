@@ -65,6 +65,7 @@ class Forks:
         self._retired = False
         self.born = time.time()
         self.imported = asyncio.get_running_loop().create_future()
+        self._read: dict[str, asyncio.Future[None]] = {}
         self._control, far = socket.socketpair()
         with far:
             self.server = children.start(self._program(far.fileno()), output, [far.fileno()])
@@ -83,6 +84,13 @@ class Forks:
         }
         argv = [sys.executable, "-m", "infra.local.forkserver", str(descriptor)]
         return Program(argv, environment, folder=ROOT, stop_signal=signal.SIGKILL)
+
+    async def read(self, stage: str) -> None:
+        """Wait until the fork server has read the code of a stage, see `discovery.modules`; OSError when it is lost."""
+        if not self.lost:
+            await asyncio.shield(self._stage(stage))
+        if self.lost:
+            raise ChildProcessError("the fork server ended")
 
     async def start(
         self,
@@ -111,6 +119,9 @@ class Forks:
             self._control.setblocking(False)
         return await answer
 
+    def _stage(self, name: str) -> "asyncio.Future[None]":
+        return self._read.setdefault(name, asyncio.get_running_loop().create_future())
+
     def retire(self) -> None:
         """Close as soon as nothing lives any more that was forked here; a newer fork server has taken over."""
         self._retired = True
@@ -127,6 +138,8 @@ class Forks:
         if not self.lost:
             asyncio.get_running_loop().remove_reader(self._control)
             self._control.close()
+            for waiting in self._read.values():
+                _resolve(waiting)
 
     def _hear(self) -> None:
         data = self._control.recv(65536)
@@ -139,7 +152,9 @@ class Forks:
             self._understand(json.loads(line))
 
     def _understand(self, message: dict[str, Any]) -> None:
-        if "imported" in message:
+        if "read" in message:
+            _resolve(self._stage(message["read"]))
+        elif "imported" in message:
             self.imported.set_result(message)
             if message["threads"] > 1:
                 print(f"the fork server has {message['threads']} threads, which a fork loses", flush=True)
@@ -168,6 +183,11 @@ class Forks:
             handle.ended.set_result(-signal.SIGKILL)
         self._asked.clear()
         self._handles.clear()
+
+
+def _resolve(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _send(pid: int, number: int) -> None:

@@ -45,13 +45,11 @@ class Stack:
             )
         self._children = Children()
         self._forks = self._new_forks()
-        self._start_servers()
+        await self._start_servers()
         if failed := await self._readiness.reach(list(self.processes.values())):
             raise Refused(" ".join(failed))
         self._say("PostgreSQL, Valkey and the gateway are up")
         problems = await self._migrate()
-        await asyncio.wait([self._forks.imported, self._forks.server.ended], return_when=asyncio.FIRST_COMPLETED)
-        self._say("the code is read")
         self._start_mail()
         for name in discovery.process_names():
             if self._service(name) not in problems:
@@ -137,7 +135,7 @@ class Stack:
             "home": str(self.home.folder),
         }
 
-    def _start_servers(self) -> None:
+    async def _start_servers(self) -> None:
         """The three servers that come from binaries; PostgreSQL last, because making its data takes longest."""
         remembered = self.home.remembered_ports()
         held = {name: reserve(remembered.get(name)) for name in ("postgres", "valkey", "mail")}
@@ -147,6 +145,7 @@ class Stack:
         passwords = environment.redis_passwords(self.home.secrets, self._services)
         cache = valkey.prepare(self.home.folder / "valkey", held["valkey"].port, passwords)
         self._supervise("valkey", cache.program(), greeting_probe(cache.port, b"-", b"PING\r\n"), cache.port)
+        await asyncio.sleep(0)  # both begin before initdb has us wait
         for folder in postgres.open_path(self.home.folder):
             self._say(f"other users may now pass through {folder} (not list it): PostgreSQL refuses to run as root")
         database = postgres.prepare(self.home.folder / "postgres", held["postgres"].port, self.home.secrets)
@@ -193,7 +192,7 @@ class Stack:
         plan = Plan(
             instance, "shared.worker:work" if worker else "shared.server:serve", [service],
             partial(self._environment.of, service, instance, worker=worker), self.home.logs / f"{instance}.log",
-            reservations,
+            reservations, stage=service,
         )  # fmt: skip
         public, internal = (None if worker else reservations[0].port), reservations[-1].port
         self._fork(name, plan, http_probe(public or internal, "/health/readiness"), public, internal)

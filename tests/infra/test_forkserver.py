@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.local import discovery
 from infra.local.instances import Plan, open_log
 from infra.local.ports import Reservation
 from infra.local.processes import Children, Forks
@@ -33,10 +34,10 @@ async def forks(children: Children, tmp_path_factory: pytest.TempPathFactory) ->
     await asyncio.wait_for(server.server.ended, 5)
 
 
-def plan(folder: Path, function: str, *reservations: Reservation) -> Plan:
+def plan(folder: Path, function: str, *reservations: Reservation, stage: str | None = None) -> Plan:
     facts = str(folder / "facts")
     log = folder / "child.log"
-    return Plan("child", f"{CALLS}:{function}", [facts], lambda: {"COLOUR": "green"}, log, reservations)
+    return Plan("child", f"{CALLS}:{function}", [facts], lambda: {"COLOUR": "green"}, log, reservations, stage)
 
 
 async def test_no_thread_is_lost_by_forking(forks: Forks) -> None:
@@ -65,6 +66,34 @@ async def test_children_draw_different_random_numbers(forks: Forks, tmp_path: Pa
     drawn = [(folder / "facts").read_text().splitlines()[2:5] for folder in folders]
     assert all(len(set(column)) == len(folders) for column in zip(*drawn, strict=True))
     assert len({identity[-12:] for identity, _, _ in drawn}) == len(folders)
+
+
+async def test_child_of_a_service_finds_its_code_read(children: Children, tmp_path: Path) -> None:
+    stages = discovery.modules()
+    server = Forks(children, open_log(tmp_path / "forkserver.log"))
+    for stage in (list(stages)[-1], "auth"):
+        handle = await asyncio.wait_for(plan(tmp_path, "write_modules", stage=stage).launch(server), 60)
+        assert await asyncio.wait_for(handle.ended, 10) == 0
+        assert {*stages[stage], *stages["shared"]} <= {*(tmp_path / "facts").read_text().splitlines()}
+    server.close()
+    await asyncio.wait_for(server.server.ended, 5)
+
+
+async def test_first_services_do_not_wait_for_the_code_of_the_last(children: Children, tmp_path: Path) -> None:
+    server = Forks(children, open_log(tmp_path / "forkserver.log"))
+    await asyncio.wait_for(server.read("auth"), 60)
+    assert not server.imported.done()
+    server.close()
+    await asyncio.wait_for(server.server.ended, 5)
+
+
+async def test_nobody_waits_for_a_fork_server_that_is_lost(children: Children, tmp_path: Path) -> None:
+    server = Forks(children, open_log(tmp_path / "forkserver.log"))
+    launching = asyncio.create_task(plan(tmp_path, "wait", stage="workflows").launch(server))
+    await asyncio.sleep(0)
+    server.server.send(signal.SIGKILL)
+    with pytest.raises(ChildProcessError, match="ended"):
+        await asyncio.wait_for(launching, 5)
 
 
 async def test_crash_tells_its_story(forks: Forks, tmp_path: Path) -> None:
