@@ -48,9 +48,8 @@ def process_names() -> list[str]:
 
 def modules() -> dict[str, list[str]]:
     """What all processes import, as `shared`, and those of each service besides, in an order that serves them all."""
-    found = {name: sorted(path for entry in ENTRIES for path in _folder(name).glob(entry)) for name in owners()}
-    own = {name: [_module(path) for path in paths] for name, paths in found.items()}
-    return {"shared": ["shared.migrate", "shared.server", "shared.worker"], **own}
+    own = {name: [module for entry in ENTRIES for module in _modules(_folder(name), entry)] for name in owners()}
+    return {"shared": ["shared.migrate", *_modules(ROOT / "shared", "[!_]*.py")], **own}
 
 
 def newest_change() -> float:
@@ -62,5 +61,5 @@ def _folder(service: str) -> Path:
     return ROOT / "services" / service
 
 
-def _module(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+def _modules(folder: Path, pattern: str) -> list[str]:
+    return [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted(folder.glob(pattern))]

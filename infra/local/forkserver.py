@@ -22,6 +22,8 @@ from infra.local.program import die_with_parent
 
 _PR_SET_NAME = 15
 _MAX_NAME = 15
+ANSWER_SECONDS = 0.02
+"""How long to listen before more is read, since whoever waits for what was read asks at once."""
 
 
 class ForkServer:
@@ -49,6 +51,7 @@ class ForkServer:
                 self._turn(0)
             gc.freeze()  # without a look first: of what imports leave behind hardly anything is garbage
             self._tell({"read": stage})
+            self._turn(ANSWER_SECONDS)
         self._tell({"imported": len(sys.modules), "threads": _threads()})
         while True:
             self._turn(None)
