@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from shared.database import Database
@@ -46,12 +45,16 @@ def head(service: str) -> str | None:
 
 async def current(database: Database) -> str | None:
     """The revision of the database, or None when it has never been migrated."""
-    async with database.system() as session:
-        table = await session.scalar(text("SELECT to_regclass('public.alembic_version')"))
-        if table is None:
-            return None
-        revision: str | None = await session.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
+    async with database.statements() as connection:
+        return await recorded(connection)
+
+
+async def recorded(connection: "asyncpg.Connection[asyncpg.Record]") -> str | None:
+    """The same, by asyncpg's connection."""
+    if await connection.fetchval("SELECT to_regclass('public.alembic_version')") is None:
+        return None
+    revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return revision
 
 
 async def bootstrap(admin_url: str, passwords: dict[str, str], databases: dict[str, str] | None = None) -> None:

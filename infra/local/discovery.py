@@ -49,7 +49,7 @@ def process_names() -> list[str]:
 def modules() -> dict[str, list[str]]:
     """What all processes import, as `shared`, and those of each service besides, in an order that serves them all."""
     own = {name: [module for entry in ENTRIES for module in _modules(_folder(name), entry)] for name in owners()}
-    return {"shared": ["shared.migrate", *_modules(ROOT / "shared", "[!_]*.py")], **own}
+    return {"shared": [f"shared.{name}" for name in ("migrate", "service", "webapp", "server", "worker")], **own}
 
 
 def newest_change() -> float:

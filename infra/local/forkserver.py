@@ -49,7 +49,6 @@ class ForkServer:
             for name in names:
                 _import(name)
                 self._turn(0)
-            gc.freeze()  # without a look first: of what imports leave behind hardly anything is garbage
             self._tell({"read": stage})
             self._turn(ANSWER_SECONDS)
         self._tell({"imported": len(sys.modules), "threads": _threads()})
@@ -78,6 +77,7 @@ class ForkServer:
             self._fork(request, passed)
 
     def _fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        gc.freeze()  # a child's collector need not look at what all of them have, nor copy it for that
         pid = os.fork()
         if pid == 0:
             self._become(request, descriptors)

@@ -4,8 +4,6 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 
-import yaml
-
 from infra.local import binaries
 from infra.local.home import ROOT, Home, write_whole
 from infra.local.program import Program
@@ -17,6 +15,8 @@ HEALTH_CHECK = {"path": "/health/readiness", "interval": "1s", "unhealthyInterva
 
 def prepare(home: Home, port: int, services: Sequence[str]) -> Program:
     """Write everything but the servers, which are none as yet, and say how the gateway is started."""
+    import yaml  # not at the top, for the fork server begins before this
+
     static = yaml.safe_load((CONFIGURATION / "traefik.yml").read_text())
     static["entryPoints"]["web"]["address"] = f"127.0.0.1:{port}"
     del static["entryPoints"]["secure"]  # Compose's; nothing leaves the machine here

@@ -3,8 +3,9 @@
 import asyncio
 import sys
 
+import asyncpg
+
 from shared import migrate
-from shared.database import Database
 
 
 def bootstrap(admin_url: str, passwords: dict[str, str]) -> int:
@@ -26,8 +27,8 @@ def upgrade(service: str, url: str) -> int:
 
 async def current(url: str) -> str | None:
     """The revision of a database, or None when it has never been migrated."""
-    database = Database(url, url, pool_size=1)
+    connection = await asyncpg.connect(url)
     try:
-        return await migrate.current(database)
+        return await migrate.recorded(connection)
     finally:
-        await database.close()
+        await connection.close()

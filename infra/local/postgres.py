@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil
-
 from infra.local import binaries, secretfiles
 from infra.local.program import Program, as_user, start, stop, wait_until
 
@@ -164,6 +162,8 @@ def _holder(data: Path) -> int | None:
     lines = _pid_file(data)
     if not lines or not lines[0].strip().isdigit():
         return None
+    import psutil  # not at the top, for the fork server begins before this
+
     try:
         process = psutil.Process(int(lines[0]))
         return process.pid if str(data) in process.cmdline() else None
