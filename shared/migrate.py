@@ -36,11 +36,12 @@ def head(service: str) -> str | None:
     Read from the files without alembic, which takes long to import: every process asks when it starts.
     """
     text = "\n".join(path.read_text() for path in _versions(service).glob("*.py"))
-    made, followed = (
-        set(re.findall(rf"""(?m)^{name}\b[^=\n]*= ["'](\w+)""", text)) for name in ("revision", "down_revision")
-    )
-    (last,) = made - followed or {None}
+    (last,) = _named("revision", text) - _named("down_revision", text) or (None,)
     return last
+
+
+def _named(name: str, text: str) -> set[str]:
+    return set(re.findall(rf"""(?m)^{name}\b[^=\n]*= ["'](\w+)""", text))
 
 
 async def current(database: Database) -> str | None:
