@@ -107,9 +107,7 @@ class Platform(Protocol):
     async def emit(self, context: "Context", event: Mapping[str, Any]) -> dict[str, Any]:
         """Record an event: answers {id}."""
 
-    async def start(
-        self, context: "Context", workflow_id: UUID, given: Any, *, version: int | None = None
-    ) -> UUID:
+    async def start(self, context: "Context", workflow_id: UUID, given: Any, *, version: int | None = None) -> UUID:
         """Start a run of another workflow, at its present version or that one: answers its id, the same for a key."""
 
     async def outcome(self, context: "Context", run_id: UUID) -> dict[str, Any] | None:

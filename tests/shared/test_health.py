@@ -36,7 +36,7 @@ async def internal(process: Service, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     process.components["outbox"] = lambda: backlog.measure(
         process.database, OUTBOX.c.due_at, OUTBOX.c.delivered_at.is_(None)
     )
-    await process.redis.delete(jobs.queue_name("events"))
+    await process.redis.delete(jobs.queue_name("events"), "floyo:events:workers")
     await jobs.report(process.redis, "events", "events-worker-1")
     app = webapp.internal_app("events", [], process.settings)
     app.state.service = process
@@ -179,7 +179,7 @@ async def test_a_worker_with_nothing_to_do_is_alive(process: Service, internal: 
     taking = asyncio.create_task(taker.async_run())
     try:
         async with asyncio.timeout(10):
-            while (await internal.get("/health/liveness")).status_code != 200:
+            while (await internal.get("/health/liveness")).status_code != 200:  # noqa: ASYNC110 - asks from outside
                 await asyncio.sleep(0.05)
     finally:
         taking.cancel()

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.events.storage.log import KEYED, STORED, Draft, Position, array_of, joined
+from services.events.storage.joining import array_of, joined
+from services.events.storage.log import KEYED, STORED, TYPES, Draft, Position
 from shared import ids
 
 # PostgreSQL is given ids, for it may have to open the system's source of randomness for each that it makes.
@@ -13,7 +14,7 @@ _COLUMNS = ("id", "external_id", "source", "type", "actor", "subject", "time", "
 _ADMITTED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = $1::uuid)"
 _APPEND = KEYED.format(
     given="$1::uuid AS organization_id, item.*, NULL::text AS extensions",
-    arrays=", ".join(array_of(place, name) for place, name in enumerate(_COLUMNS, 2)),
+    arrays=", ".join(array_of(place, TYPES[name]) for place, name in enumerate(_COLUMNS, 2)),
     names=", ".join(_COLUMNS),
     admitted=_ADMITTED,
 )

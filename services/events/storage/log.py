@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.events.storage.joining import array_of, joined
 from shared.database import Database
 
 COLUMNS = "id, organization_id, external_id, source, type, actor, subject, time, received_at, epoch, xid, sequence"
@@ -24,23 +25,6 @@ TYPES = {
 }  # fmt: skip
 _fields = attrgetter(*TYPES)
 _KEY = ("id", "organization_id", "source", "external_id")
-
-
-# Texts cost the driver a fifth of what arrays do; PostgreSQL takes a column's values apart.
-_NEXT, _NOTHING = "\x1f", "\x1e"
-
-
-def array_of(place: int, name: str) -> str:
-    """The values of a column from the text of `joined`, given as asyncpg's parameter of that number."""
-    return f"string_to_array(${place}, E'\\x1f', E'\\x1e')::{TYPES[name]}[]"
-
-
-def joined(column: Sequence[str | None]) -> str | None:
-    """The values as one text; None when a value holds what stands between two, or there is but an empty one."""
-    nothing = column.count(None)
-    line = _NEXT.join([_NOTHING if value is None else value for value in column] if nothing else column)  # type: ignore[arg-type]
-    whole = line.count(_NEXT) == len(column) - 1 and line.count(_NOTHING) == nothing
-    return line if line and whole else None  # of an empty text PostgreSQL makes no value at all
 
 
 def _numbered(statement: str, names: Sequence[str]) -> str:
@@ -87,7 +71,7 @@ _TAKEN = _LOOK.format(admitted="")
 # One statement that need not ask for filters first: it does nothing when an organisation of the group has any.
 _UNFILTERED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = ANY($2::uuid[]))"
 _APPEND_UNFILTERED = _numbered(_INSERT.format(**_EACH, admitted=_UNFILTERED), tuple(TYPES))
-_JOINED = {place: array_of(place, name) for place, name in enumerate(TYPES, 1)}
+_JOINED = {place: array_of(place, kind) for place, kind in enumerate(TYPES.values(), 1)}
 _APPEND_JOINED = _INSERT.format(
     given="item.*", arrays=", ".join(_JOINED.values()), names=", ".join(TYPES),
     admitted=_UNFILTERED.replace("$2::uuid[]", _JOINED[2]),

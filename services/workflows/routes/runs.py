@@ -36,7 +36,10 @@ async def start_run(
     once: OnceDep,
     wait: Wait = 0,
 ) -> RunOut | StartedOut:
-    """Starts a run, at the present version unless one is named; 202 as soon as it is stored, or with `wait` 200 and the whole run if it ended in time."""
+    """Starts a run, at the present version unless one is named.
+
+    202 as soon as it is stored, or with `wait` 200 and the whole run if it ended in time.
+    """
     given = body or RunIn()
 
     async def start(session: AsyncSession) -> tuple[int, dict[str, str]]:
