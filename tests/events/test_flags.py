@@ -15,13 +15,13 @@ from tests.fixtures.switches import evaluations, switched
 def grouped(service_events: Process, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What passes through the group commit, which only the quick way uses."""
     group, seen = service_events.service.part(Committer).group, []
-    submit = group.submit
+    enter = group.enter
 
-    async def listen(items: Any) -> Any:
+    def listen(items: Any) -> Any:
         seen.extend(items)
-        return await submit(items)
+        return enter(items)
 
-    monkeypatch.setattr(group, "submit", listen)
+    monkeypatch.setattr(group, "enter", listen)
     return seen
 
 

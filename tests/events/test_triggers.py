@@ -6,6 +6,7 @@ from typing import Any
 from services.events.domain import subscriptions
 from services.events.domain.triggers import MAX_CANDIDATES
 from services.events.storage.log import Draft
+from services.events.storage.subscriptions import any_to_catch_up
 from shared import clock, ids
 from shared.service import Service
 from tests.events.processes import Process, Tenant, sibling_headers
@@ -59,6 +60,7 @@ async def test_a_stretch_ends_where_as_much_is_found_as_is_taken_at_once(
     service_worker: Service, service_events: Process, tenant: Tenant, workflows: Workflows
 ) -> None:
     trigger = await subscribe(service_events, tenant, source="crowd")
+    await until(lambda: any_to_catch_up(service_worker.database), lambda late: not late)
     events = [{"source": "crowd", "type": "t", "id": str(number)} for number in range(2 * MAX_CANDIDATES + 1)]
     for share in (events[:MAX_CANDIDATES], events[MAX_CANDIDATES:]):
         answer = await tenant.client.post("/api/v1/events/batch", json=share)
