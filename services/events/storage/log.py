@@ -69,14 +69,14 @@ JOIN event_key AS taken USING (organization_id, source, external_id){admitted}
 _TAKEN = _LOOK.format(admitted="")
 
 # One statement that need not ask for filters first: it does nothing when an organisation of the group has any.
-_UNFILTERED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = ANY($2::uuid[]))"
-_APPEND_UNFILTERED = _numbered(_INSERT.format(**_EACH, admitted=_UNFILTERED), tuple(TYPES))
-_JOINED = {place: array_of(place, kind) for place, kind in enumerate(TYPES.values(), 1)}
+_UNFILTERED = " WHERE NOT EXISTS (SELECT FROM capture_filter WHERE organization_id = ANY({}))"
+_NONE_FILTERED = _UNFILTERED.format("$2::uuid[]")
+_APPEND_UNFILTERED = _numbered(_INSERT.format(**_EACH, admitted=_NONE_FILTERED), tuple(TYPES))
+_TAKEN_UNFILTERED = _numbered(_LOOK.format(admitted=_NONE_FILTERED), _KEY)
+_JOINED = {name: array_of(place, kind) for place, (name, kind) in enumerate(TYPES.items(), 1)}
 _APPEND_JOINED = _INSERT.format(
-    given="item.*", arrays=", ".join(_JOINED.values()), names=", ".join(TYPES),
-    admitted=_UNFILTERED.replace("$2::uuid[]", _JOINED[2]),
-)  # fmt: skip
-_TAKEN_UNFILTERED = _numbered(_LOOK.format(admitted=_UNFILTERED), _KEY)
+    **_EACH | {"arrays": ", ".join(_JOINED.values())}, admitted=_UNFILTERED.format(_JOINED["organization_id"])
+)
 
 _READABLE = """
 (epoch, xid, sequence) > (:epoch, :xid, :sequence)
