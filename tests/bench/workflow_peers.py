@@ -1,7 +1,8 @@
 """Three-step runs as peers do them: each as an HTTP server of its own, in an environment of its own.
 
 `python workflow_peers.py dbos PORT SINK DSN` and `… celery PORT SINK BROKER` are executed by an interpreter that has
-the peer installed; Node-RED reads the flow that `flow` writes. Outside functions stands the standard library alone.
+the peer installed; Node-RED and n8n read what `flow` and `n8n` write. Outside functions only the standard library is
+imported.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import multiprocessing
 import sys
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,30 @@ def flow(folder: Path, port: int, sink: str) -> None:
         {"id": "e", "type": "http response", "z": "t", "statusCode": "200", "wires": []},
     ]  # fmt: skip
     (folder / "flows.json").write_text(json.dumps(nodes))
+
+
+def n8n(folder: Path, sink: str) -> Path:
+    """n8n's folder with the workflow to import: webhook, set, request, set; the last node's output is the answer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    steps: list[tuple[str, str, float, dict[str, Any]]] = [
+        ("hook", "webhook", 2, {"httpMethod": "POST", "path": "run", "responseMode": "lastNode"}),
+        ("before", "set", 3.4, {"mode": "raw", "jsonOutput": '{"n": 1}'}),
+        ("call", "httpRequest", 4.2, {"method": "POST", "url": f"{sink}/effect/run/call", "sendBody": True,
+                                      "specifyBody": "json", "jsonBody": "={{ $json }}"}),
+        ("after", "set", 3.4, {"mode": "raw", "jsonOutput": '{"output": 200}'}),
+    ]  # fmt: skip
+    nodes = [
+        {"id": name, "name": name, "type": f"n8n-nodes-base.{kind}", "typeVersion": version, "position": [200 * at, 0],
+         "parameters": parameters, "webhookId": name}
+        for at, (name, kind, version, parameters) in enumerate(steps)
+    ]  # fmt: skip
+    connections = {
+        earlier[0]: {"main": [[{"node": later[0], "type": "main", "index": 0}]]} for earlier, later in pairwise(steps)
+    }
+    workflow = {"id": "bench", "name": "bench", "active": False, "settings": {}}
+    path = folder / "workflow.json"
+    path.write_text(json.dumps([{**workflow, "nodes": nodes, "connections": connections}]))
+    return path
 
 
 if __name__ == "__main__":

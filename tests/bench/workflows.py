@@ -7,6 +7,7 @@ are measured in their own environments under `.floyo/bench`; where one cannot be
 import argparse
 import asyncio
 import json
+import subprocess
 import sys
 import time
 import uuid
@@ -85,9 +86,8 @@ async def measure_peer(name: str, stand: Stand, seconds: float) -> dict[str, Any
     problem = await asyncio.to_thread(workflow_stands.install, name)
     if problem is None:
         try:
-            found = await workflow_stands.measure(name, stand, seconds)
-            return found or {"missing": "it has no runner here"}
-        except (OSError, TimeoutError, aiohttp.ClientError) as error:
+            return await workflow_stands.measure(name, stand, seconds)
+        except (OSError, TimeoutError, aiohttp.ClientError, subprocess.SubprocessError) as error:
             problem = f"{type(error).__name__}: {error}"[:300]
     print(f"{name}: {problem}; its ratio is null", flush=True)
     return {"missing": problem}
