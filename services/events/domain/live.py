@@ -21,6 +21,7 @@ SUGGESTIONS = "suggestions"
 RUNS = "runs"
 NEEDS = {EVENTS: "events:read", SUGGESTIONS: "patterns:read", RUNS: "runs:read"}
 WATCH_SECONDS = 1.0
+WATCHED_AT_ONCE = 100
 FLUSH_SECONDS = 0.02
 
 _log = log.get(__name__)
@@ -115,7 +116,10 @@ class Hub:
     async def watch(self, service: Service) -> None:
         """A loop: ends sockets whose token has expired or been revoked, and without any hears of events no more."""
         while True:
-            for client in [client for clients in self._clients.values() for client in clients]:
+            clients = [client for clients in self._clients.values() for client in clients]
+            for place, client in enumerate(clients):
+                if place % WATCHED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 try:
                     client.principal = await service.verifier.verify(client.token)
                 except errors.Unauthorized:
