@@ -4,10 +4,11 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 from uuid import UUID
+
+import msgspec
 
 from shared import accesstokens, crypto, degraded, errors, log
 from shared.policy import PERMISSIONS, Role, granted
@@ -29,9 +30,8 @@ TRANSACTION_SECONDS = 10.0
 _log = log.get(__name__)
 
 
-@dataclass(frozen=True)
-class Principal:
-    """A verified caller, acting in exactly one organisation."""
+class Principal(msgspec.Struct, frozen=True, dict=True):
+    """A verified caller, acting in exactly one organisation; no dataclass, which takes much longer to make."""
 
     kind: Literal["user", "api_key"]
     organization_id: UUID
@@ -172,7 +172,7 @@ class Verifier:
         at, role = self._roles.get(f"{principal.organization_id}:{principal.user_id}", (float("-inf"), None))
         if role is None or principal.issued_at > at:
             return principal
-        return replace(principal, role=role, permissions=PERMISSIONS[role])
+        return msgspec.structs.replace(principal, role=role, permissions=PERMISSIONS[role])
 
     def _is_revoked(self, principal: Principal) -> bool:
         if not self._revoked:
