@@ -1,6 +1,7 @@
 """Any HTTP API: requests below one base address, with a credential that travels nowhere else."""
 
 import base64
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
@@ -22,7 +23,7 @@ Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 def _checked_path(path: str) -> str:
     decoded = unquote(path.partition("?")[0])
-    if not decoded.startswith("/") or "\\" in decoded or ".." in decoded.split("/"):
+    if not decoded.startswith("/") or "\\" in decoded or ".." in re.split("/", decoded):
         raise ValueError("must start with / and hold no dot segments")
     return path
 

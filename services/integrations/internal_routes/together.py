@@ -6,13 +6,17 @@ from typing import Any
 
 import orjson
 from fastapi import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from services.integrations.deps import Desk
+from services.integrations.deps import DeskDep
 from services.integrations.internal_routes import calls
-from services.integrations.schemas.calls import ActionCall, HttpCall, TogetherCall, TogetherCalls, read
-from shared import errors, log, tracing
-from shared.service import Service
+from services.integrations.internal_routes.calls import CallRoute, Workflows
+from services.integrations.schemas.calls import ActionCall, HttpCall, TogetherCall, TogetherCalls
+from shared import errors, log, tracing, webapp
+from shared.deps import ServiceDep
+
+router = webapp.internal_router()
+router.route_class = CallRoute
 
 Perform = Callable[[TogetherCall], Awaitable[Any]]
 _ROUTES: dict[str, tuple[type[BaseModel], Callable[..., Awaitable[Any]]]] = {
@@ -48,12 +52,13 @@ class Lines(Response):
             await send({"type": "http.response.body", "body": b"".join(lines), "more_body": left > 0})
 
 
-async def perform_together(body: TogetherCalls, service: Service, desk: Desk) -> Lines:
+@router.post("/calls", response_class=Response)
+async def perform_together(body: TogetherCalls, service: ServiceDep, desk: DeskDep, caller: Workflows) -> Response:
     """{index, status, body} a line: what `/internal/actions` and `/internal/http` answer to each by itself."""
 
     async def perform(call: TogetherCall) -> Any:
         model, endpoint = _ROUTES[call.path]
-        return await endpoint(read(model, call.body), service, desk)
+        return await endpoint(model.model_validate(call.body), service, desk, caller)
 
     return Lines(body.calls, perform)
 
@@ -64,6 +69,9 @@ async def _answer(index: int, call: TogetherCall, perform: Perform, ended: "asyn
     status, body = 200, None
     try:
         body = await perform(call)
+    except ValidationError as error:
+        refused = webapp.invalid([{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)])
+        status, body = refused.status, refused.body(trace_id)
     except errors.FloyoError as error:
         status, body = error.status, error.body(trace_id)
     except Exception as error:  # noqa: BLE001 - the other calls of the request go on
