@@ -32,7 +32,7 @@ async def components(internal: httpx2.AsyncClient) -> Any:
 
 async def test_an_open_breaker_is_named(service_integrations: Service, internal: httpx2.AsyncClient) -> None:
     assert (await components(internal))["breakers"] == {"status": "ok", "closed": 0, "open": 0, "half_open": 0}
-    breaker = service_integrations.part(Desk).outlets.breaker(ids.new(), "dead.example.com", 443, 1.0)
+    breaker = service_integrations.part(Desk).outlets.breaker(ids.new(), "dead.example.com", 443)
 
     async def fail() -> None:
         raise TargetFailed("timeout", "No answer.", retryable=True)

@@ -89,3 +89,14 @@ async def test_a_timeout_has_used_its_time(outlets: Outlets, canary: Canary) -> 
     with pytest.raises(TargetFailed):
         await outlet.request("GET", canary.url, headers={}, limit=MAX_BYTES, **options)
     assert canary.connections == 1
+
+
+async def test_a_call_has_its_own_seconds_whatever_the_target_s_first_call_had(
+    outlets: Outlets, canary: Canary
+) -> None:
+    outlet = outlets.outlet(ids.new())
+    options: dict[str, Any] = {"headers": {}, "query": None, "body": None, "ports": WEB, "hosts": None}
+    await outlet.request("GET", canary.url, timeout=0.2, limit=MAX_BYTES, **options)
+    canary.hanging_seconds = 1.5
+    answer = await outlet.request("GET", canary.url, timeout=5.0, limit=MAX_BYTES, **options)
+    assert answer.status == 200

@@ -21,7 +21,6 @@ T = TypeVar("T")
 FAIL_MAX: Final = 5
 RESET_SECONDS: Final = 10.0
 _KEPT: Final = 10_000
-_SLACK: Final = 1.0
 
 _log = log.get(__name__)
 
@@ -39,13 +38,13 @@ class Outlets:
         """The way out for one organisation; what it does to a target shuts nobody else out."""
         return OrganizationOutlet(self, organization_id)
 
-    def breaker(self, organization_id: UUID, host: str, port: int, timeout: float) -> Breaker:
-        """The breaker of a target; the least recently used are forgotten."""
+    def breaker(self, organization_id: UUID, host: str, port: int) -> Breaker:
+        """The breaker of a target, whose calls bound themselves; the least recently used are forgotten."""
         name = f"{organization_id}/{host}:{port}"
         found = self._breakers.get(name)
         if found is None:
             kind = _BareBreaker if faults.active("bare-breaker") else Breaker
-            found = kind(name, fail_max=FAIL_MAX, reset=self._reset, timeout=timeout + _SLACK, observer=_report)
+            found = kind(name, fail_max=FAIL_MAX, reset=self._reset, timeout=None, observer=_report)
             self._breakers[name] = found
             if len(self._breakers) > _KEPT:
                 self._breakers.popitem(last=False)
@@ -110,7 +109,7 @@ class OrganizationOutlet:
                 timeout=seconds,
                 limit=limit,
             )
-            return await self._guarded(host, port, timeout, work)
+            return await self._guarded(host, port, work)
 
         if not retries.is_repeatable(method, headers):
             return await once(timeout)
@@ -129,10 +128,10 @@ class OrganizationOutlet:
         async def work() -> Socket:
             return await self._outlets.egress.connect(host, port, ports=ports, timeout=timeout)
 
-        return await self._guarded(host, port, timeout, work)
+        return await self._guarded(host, port, work)
 
-    async def _guarded(self, host: str, port: int, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
-        return await self._outlets.breaker(self._organization_id, host, port, seconds).call(work)
+    async def _guarded(self, host: str, port: int, work: Callable[[], Awaitable[T]]) -> T:
+        return await self._outlets.breaker(self._organization_id, host, port).call(work)
 
 
 class _BareBreaker(Breaker):
