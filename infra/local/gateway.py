@@ -33,14 +33,24 @@ def prepare(home: Home, port: int, services: Sequence[str]) -> Program:
     return Program(argv, {"FLOYO_PROVIDER": "@file", "HOME": str(home.folder)})
 
 
-def list_servers(home: Home, ports: Mapping[str, Sequence[int]]) -> None:
-    """Tell the gateway the public port of every instance that is ready; a service without one answers 503."""
+def list_servers(home: Home, ports: Mapping[str, Sequence[int]], number: int = 0) -> None:
+    """Tell the gateway the public port of every instance that is ready; a service without one answers 503.
+
+    From the moment at which it goes by this listing, and no other, the gateway answers 200 to `listing_path(number)`.
+    """
     services = {
         name: {"loadBalancer": {"healthCheck": HEALTH_CHECK, "passHostHeader": True,
                                 "servers": [{"url": f"http://127.0.0.1:{port}"} for port in found]}}
         for name, found in ports.items()
     }  # fmt: skip
-    write_whole(home.gateway / "servers.yml", json.dumps({"http": {"services": services}}, indent=1))
+    listing = {"rule": f"Path(`{listing_path(number)}`)", "service": "ping@internal"}
+    told = {"http": {"services": services, "routers": {"listing": listing}}}
+    write_whole(home.gateway / "servers.yml", json.dumps(told, indent=1))
+
+
+def listing_path(number: int) -> str:
+    """What the gateway answers while it goes by that listing of servers."""
+    return f"/health/listing-{number}"
 
 
 def list_siblings(home: Home, ports: Mapping[str, Sequence[int]]) -> None:

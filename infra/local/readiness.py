@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra.local.instances import routed_probe
+from infra.local import gateway
+from infra.local.instances import http_probe, routed_probe
 from infra.local.supervised import Supervised
 
 READY_SECONDS = 60.0
@@ -30,16 +31,17 @@ class Readiness:
             await asyncio.sleep(0.02)
         return [self.diagnose(process) for process in waiting if not self._announce(process)]
 
-    async def route(self, services: Sequence[str]) -> list[str]:
-        """Wait until the gateway, which looks now and then, sends requests to each of these services.
+    async def route(self, services: Sequence[str], listing: Callable[[], int]) -> list[str]:
+        """Wait until the gateway goes by the newest listing of servers, and sends requests to each of these services.
 
-        Answers a sentence for each that it does not reach.
+        Whoever stops an instance after that finds the others known. Answers a sentence for each that it does not reach.
         """
         probes = {name: routed_probe(self._gateway, f"/api/v1/openapi/{name}.json") for name in services}
         deadline = _now() + ROUTED_SECONDS
         while probes and _now() < deadline:
-            reached = await asyncio.gather(*(probe() for probe in probes.values()))
-            probes = {name: probe for (name, probe), routed in zip(probes.items(), reached, strict=True) if not routed}
+            if await http_probe(self._gateway, gateway.listing_path(listing()))():
+                reached = await asyncio.gather(*(probe() for probe in probes.values()))
+                probes = {item[0]: item[1] for item, routed in zip(probes.items(), reached, strict=True) if not routed}
             await asyncio.sleep(0.03 if probes else 0)
         log = self._logs / "traefik.log"
         return [f"{name} is ready, but the gateway does not reach it ({log}): {tail(log, name)}" for name in probes]

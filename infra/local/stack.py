@@ -35,6 +35,7 @@ class Stack:
         self._services = discovery.owners()
         self._readiness = Readiness(home.logs, port, say)
         self._told: dict[str, dict[str, list[int]]] = {}
+        self._listing = 0
 
     async def start(self, counts: Mapping[str, int]) -> list[str]:
         """Start everything; answers what went wrong, one sentence a process, empty when all is ready."""
@@ -233,10 +234,10 @@ class Stack:
         return await (await plan.launch(self._forks)).ended
 
     async def _until_ready(self, processes: Sequence[Supervised]) -> list[str]:
-        """Wait for processes and for the gateway to know them; answers a sentence for each that fails."""
+        """Wait for processes and for the gateway to know each of them; answers a sentence for each that fails."""
         failed = await self._readiness.reach(processes)
         listed = [name for name in self._services if any(p.listed for p in self._instances(name))]
-        return [*failed, *await self._readiness.route(listed)]
+        return [*failed, *await self._readiness.route(listed, lambda: self._listing)]
 
     def _tell(self) -> None:
         """Write down which instances are ready, for the gateway and for siblings, when that has changed."""
@@ -245,7 +246,8 @@ class Stack:
         internal = {name: [p.internal_port for p in listed if p.name == name and p.internal_port] for name in public}
         if self._told != {"public": public, "internal": internal}:
             self._told = {"public": public, "internal": internal}
-            gateway.list_servers(self.home, public)
+            self._listing += 1
+            gateway.list_servers(self.home, public, self._listing)
             gateway.list_siblings(self.home, internal)
             self._remember()
 

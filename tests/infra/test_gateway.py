@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -23,9 +25,15 @@ PATHS = sorted(path for name in discovery.services() for path in RULE.findall((R
 @pytest.fixture(scope="module", params=["@file", "@docker"])
 def deserted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A gateway alone: its services are known and empty, or, as in Compose without any container, not known at all."""
-    home, port = Home(Path(tmp_path_factory.mktemp("gateway"))), ports.free()
+    with _running(Home(tmp_path_factory.mktemp("gateway")), FLOYO_PROVIDER=request.param) as url:
+        yield url
+
+
+@contextmanager
+def _running(home: Home, **variables: str) -> Iterator[str]:
+    port = ports.free()
     program = gateway.prepare(home, port, discovery.services())
-    process = subprocess.Popen(program.argv, env={**os.environ, **program.environment, "FLOYO_PROVIDER": request.param})
+    process = subprocess.Popen(program.argv, env={**os.environ, **program.environment, **variables})
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -53,6 +61,19 @@ def test_a_service_without_any_server_is_away_not_unknown(deserted: str, path: s
 )
 def test_what_is_not_public_stays_unknown(deserted: str, path: str) -> None:
     assert httpx2.get(deserted + path).status_code == 404
+
+
+def test_it_tells_which_listing_of_servers_it_goes_by(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with _running(home) as url:
+        for number in (1, 2):
+            gateway.list_servers(home, {"auth": []}, number)
+            wait_for(partial(_is_found, url + gateway.listing_path(number)))
+        assert not _is_found(url + gateway.listing_path(1))
+
+
+def _is_found(url: str) -> bool:
+    return httpx2.get(url).status_code == 200
 
 
 def test_the_routes_are_read() -> None:
