@@ -7,23 +7,17 @@ rounds. Afterwards the log grows to `--rows` events, and batches must go on as b
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-import aiohttp
 import uvloop
 
-from infra.local import ports
-from infra.local.home import ROOT
-from tests.bench import growth, ingest_peers, machine, spending
+from tests.bench import beside, growth, ingest_peers, machine, spending
 from tests.bench.machine import Machine
 from tests.bench.posting import Load
 from tests.chaos.stand import Stand, open_stand
@@ -48,19 +42,16 @@ def batch(number: int, count: int) -> bytes:
 
 async def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Every way in turns, in one run."""
-    async with open_stand(scale={"events": 1}, sink_seconds=0.0) as stand, contextlib.AsyncExitStack() as peers:
-        dsn = await asyncio.to_thread(stand.dsn, "events")
-        dsn = dsn.rpartition("/")[0] + "/postgres"
-        await ingest_peers.prepare(dsn)
-        ports_of = {"bare": ports.free(), "usual": ports.free()}
-        for name, port in ports_of.items():
-            peers.enter_context(_serving(name, port, dsn))
-        await _route(stand, ports_of)
+    async with (
+        open_stand(scale={"events": 1}, sink_seconds=0.0) as stand,
+        beside.serving(stand, {"bare": 1, "usual": 1}) as servers,
+    ):
+        await beside.route(stand, servers)
         running = Counter(process["name"] for process in stand.all_processes())
         figures: dict[str, Any] = {"processes": dict(running), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
         key = {"Authorization": f"Bearer {stand.user['api_key']}"}
         figures |= await _singles(stand, key, given)
-        figures |= await _batches(stand, key, dsn, given.rounds)
+        figures |= await _batches(stand, key, await beside.database(stand), given.rounds)
         figures["stored"] = (await stand.rows("events", "SELECT count(*) AS number FROM event"))[0]["number"]
         if given.rows:
             figures |= await growth.measure(stand, lambda: _batch_rate(stand, "/api/v1/events/batch", key), given.rows)
@@ -113,45 +104,6 @@ async def _batch_rate(stand: Stand, path: str, headers: dict[str, str]) -> float
     if load.failures:
         raise RuntimeError(f"{load.failures} batches failed at {path}")
     return rate * BATCH
-
-
-async def _route(stand: Stand, ports_of: dict[str, int]) -> None:
-    """The peers behind the stack's own gateway, as /bench-<name>."""
-    routers = {
-        f"bench-{name}": {
-            "rule": f"PathPrefix(`/bench-{name}`)",
-            "service": f"bench-{name}",
-            "middlewares": [f"cut-{name}"],
-        }
-        for name in ports_of
-    }
-    services = {
-        f"bench-{name}": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}
-        for name, port in ports_of.items()
-    }
-    cuts = {f"cut-{name}": {"stripPrefix": {"prefixes": [f"/bench-{name}"]}} for name in ports_of}
-    file = stand.home / "gateway" / "bench.yml"
-    file.write_text(json.dumps({"http": {"routers": routers, "services": services, "middlewares": cuts}}))
-    for name in ports_of:
-        for _ in range(100):
-            with contextlib.suppress(OSError, aiohttp.ClientError):
-                async with stand.http.get(f"http://127.0.0.1:{stand.port}/bench-{name}/docs") as answer:
-                    if answer.status in {200, 201}:
-                        break
-            await asyncio.sleep(0.1)
-        else:
-            raise RuntimeError(f"the gateway does not reach {name}")
-
-
-@contextlib.contextmanager
-def _serving(name: str, port: int, dsn: str) -> Iterator[None]:
-    command = [sys.executable, "-m", "tests.bench.ingest_peers", name, str(port), dsn]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _targets(figures: dict[str, Any], here: Machine) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""What ingest is measured against: the limit, a bare ASGI answer, and the usual way, FastAPI with SQLAlchemy or COPY.
+"""What ingest is measured against: bare ASGI answers, and the usual way, FastAPI with SQLAlchemy or COPY.
 
-`python -m tests.bench.ingest_peers bare|usual PORT [DSN]` serves one of them.
+`python -m tests.bench.ingest_peers bare|grouped|usual PORT DSN` serves one of them.
 """
 
 import asyncio
@@ -51,6 +51,41 @@ async def bare(scope: Any, receive: Any, send: Any) -> None:
         pass
     await send({"type": "http.response.start", "status": 201, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"{}"})
+
+
+class Grouped:
+    """Bare ASGI that stores each event before it answers; those that arrive during a commit share the next one."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._storing: asyncio.Task[None] | None = None
+        self._link: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request; whatever is not posted is answered without being stored."""
+        if scope["type"] != "http":
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body")
+        if scope["method"] == "POST":
+            stored = asyncio.get_running_loop().create_future()
+            self._waiting.append((body, stored))
+            self._storing = self._storing or asyncio.create_task(self._store())
+            await stored
+        await send({"type": "http.response.start", "status": 201, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def _store(self) -> None:
+        self._link = self._link or await asyncpg.connect(self._dsn)
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            await self._link.execute(UNNEST, *zip(*(_row(json.loads(body)) for body, _ in waiting), strict=True))
+            for _, stored in waiting:
+                stored.set_result(None)
+        self._storing = None
 
 
 def usual(dsn: str) -> FastAPI:
@@ -108,6 +143,6 @@ async def _insert(link: "asyncpg.Connection[asyncpg.Record]", batches: list[list
 
 
 if __name__ == "__main__":
-    which, number, *rest = sys.argv[1:]
-    served: Any = bare if which == "bare" else usual(rest[0])
+    which, number, database = sys.argv[1:]
+    served: Any = {"bare": lambda _: bare, "grouped": Grouped, "usual": usual}[which](database)
     uvicorn.run(served, port=int(number), log_level="error", access_log=False, lifespan="off")
