@@ -24,8 +24,6 @@ CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 10.0
 # So many may wait for each connection; whoever comes then is told at once, not after two seconds in vain.
 WAITING_EACH = 20
-# Connections that statements leave open for the next ones: a way through the pool costs half of what a statement does.
-KEPT = 2
 SLOW_SECONDS = 0.02
 STARVED_MEMORY = 1.0
 _PLENTY = nullcontext()
@@ -162,7 +160,8 @@ class Pool:
         return link, (await link.get_raw_connection()).driver_connection
 
     async def _give_back(self, link: AsyncConnection, raw: Any) -> None:
-        if link.invalidated or self.waiting or len(self._kept) >= KEPT:
+        """Kept for the next statement, as a way through the pool costs half of what a statement does."""
+        if link.invalidated:
             await link.close()
         else:
             self._kept.append((link, raw))

@@ -151,9 +151,11 @@ def public_app(
     return app
 
 
-def internal_app(service: str, routers: Sequence[APIRouter], _settings: Settings) -> Application:
-    """The application of the internal port: siblings, probes and metrics."""
+def internal_app(service: str, routers: Sequence[APIRouter], _settings: Settings, *, quick: Any = None) -> Application:
+    """The application of the internal port: siblings, probes and metrics; `quick` as in `public_app`."""
     app = _app(service, [*routers, health.internal_router()], openapi_url=None)
+    if quick is not None:
+        app.surround(quick, owner=app)
     app.surround(RequestMiddleware, service=service, body_limits=INTERNAL_LIMITS)
     return app
 

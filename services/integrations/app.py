@@ -4,8 +4,9 @@ from fastapi import FastAPI
 
 from services.integrations import connectors as plugins
 from services.integrations.deps import open_desk
-from services.integrations.internal_routes import audiences, calls, connections, people, references, together
+from services.integrations.internal_routes import audiences, connections, people, references
 from services.integrations.internal_routes.messages import HANDLERS
+from services.integrations.internal_routes.quick import QuickCalls
 from services.integrations.routes import authorization, connectors, hooks, integrations, webhooks
 from services.integrations.settings import Settings
 from services.integrations.storage.tables import inbox
@@ -23,7 +24,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def create_internal_app(settings: Settings | None = None) -> FastAPI:
     """What siblings and probes reach."""
     routers = [
-        calls.router, together.router, references.router, connections.router, audiences.router, people.router,
-        inboxes.router(inbox, HANDLERS),
+        references.router, connections.router, audiences.router, people.router, inboxes.router(inbox, HANDLERS),
     ]  # fmt: skip
-    return webapp.internal_app("integrations", routers, settings or load(Settings))
+    return webapp.internal_app("integrations", routers, settings or load(Settings), quick=QuickCalls)

@@ -144,7 +144,7 @@ async def test_statements_share_a_connection_and_yield_it_to_whoever_needs_one(p
 
 async def test_a_crowd_finds_every_connection_that_statements_had_kept(probe: Probe) -> None:
     small = Database(probe.url, probe.system_url, pool_size=3)
-    async with small.statements(), small.statements():
+    async with small.statements(), small.statements(), small.statements():
         pass
     release = asyncio.Event()
 

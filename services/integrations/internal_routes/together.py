@@ -6,17 +6,13 @@ from typing import Any
 
 import orjson
 from fastapi import Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from services.integrations.deps import DeskDep
+from services.integrations.deps import Desk
 from services.integrations.internal_routes import calls
-from services.integrations.internal_routes.calls import CallRoute, Workflows
-from services.integrations.schemas.calls import ActionCall, HttpCall, TogetherCall, TogetherCalls
-from shared import errors, log, tracing, webapp
-from shared.deps import ServiceDep
-
-router = webapp.internal_router()
-router.route_class = CallRoute
+from services.integrations.schemas.calls import ActionCall, HttpCall, TogetherCall, TogetherCalls, read
+from shared import errors, log, tracing
+from shared.service import Service
 
 Perform = Callable[[TogetherCall], Awaitable[Any]]
 _ROUTES: dict[str, tuple[type[BaseModel], Callable[..., Awaitable[Any]]]] = {
@@ -52,13 +48,12 @@ class Lines(Response):
             await send({"type": "http.response.body", "body": b"".join(lines), "more_body": left > 0})
 
 
-@router.post("/calls", response_class=Response)
-async def perform_together(body: TogetherCalls, service: ServiceDep, desk: DeskDep, caller: Workflows) -> Response:
+async def perform_together(body: TogetherCalls, service: Service, desk: Desk) -> Lines:
     """{index, status, body} a line: what `/internal/actions` and `/internal/http` answer to each by itself."""
 
     async def perform(call: TogetherCall) -> Any:
         model, endpoint = _ROUTES[call.path]
-        return await endpoint(model.model_validate(call.body), service, desk, caller)
+        return await endpoint(read(model, call.body), service, desk)
 
     return Lines(body.calls, perform)
 
@@ -69,9 +64,6 @@ async def _answer(index: int, call: TogetherCall, perform: Perform, ended: "asyn
     status, body = 200, None
     try:
         body = await perform(call)
-    except ValidationError as error:
-        refused = webapp.invalid([{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)])
-        status, body = refused.status, refused.body(trace_id)
     except errors.FloyoError as error:
         status, body = error.status, error.body(trace_id)
     except Exception as error:  # noqa: BLE001 - the other calls of the request go on

@@ -1,11 +1,14 @@
 """Wire shapes of what siblings ask for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shared import webapp
 from shared.egress import MAX_SECONDS
+
+Model = TypeVar("Model", bound=BaseModel)
 
 IdempotencyKey = Annotated[str | None, Field(max_length=255, pattern=r"^[\x21-\x7e]+$")]
 Cause = Annotated[str | None, Field(max_length=100, pattern=r"^run=[0-9a-f-]{36};depth=[0-9]{1,3}$")]
@@ -63,6 +66,15 @@ class TogetherCalls(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     calls: list[TogetherCall] = Field(min_length=1, max_length=200)
+
+
+def read(model: type[Model], value: Any) -> Model:
+    """A body as its model; raises Invalid as FastAPI's routes answer it."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
+        raise webapp.invalid(found) from None
 
 
 def _text(value: str | float | bool) -> str:  # a value of a query, not a switch
