@@ -18,13 +18,14 @@ from typing import Any
 import uvloop
 
 from tests.bench import beside, growth, ingest_peers, machine, spending
-from tests.bench.machine import Machine
 from tests.bench.posting import Load
 from tests.chaos.stand import Stand, open_stand
 
 BATCH = 1_000
 BATCHES = 40
-SINGLE_SHARE, SINGLE_GAIN, PROMPT_MS, BATCH_GAIN, BATCH_SHARE, GROWN_SHARE = 0.6, 7.0, 15.0, 1.5, 0.75, 0.9
+SINGLE_SHARE, SINGLE_GAIN, BATCH_GAIN, BATCH_SHARE, GROWN_SHARE = 0.6, 7.0, 1.5, 0.75, 0.9
+# 15 ms where the bare answer took 6.4 (ADR 0037).
+PROMPT_MS, PROMPT_TIMES = 15.0, 2.34
 LIMIT, FLOYO, PEER = "limit", "floyo", "peer"
 
 
@@ -106,7 +107,7 @@ async def _batch_rate(stand: Stand, path: str, headers: dict[str, str]) -> float
     return rate * BATCH
 
 
-def _targets(figures: dict[str, Any], here: Machine) -> list[dict[str, Any]]:
+def _targets(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ratios = [
         ("singles / raw ASGI through the gateway", figures[FLOYO] / figures[LIMIT], SINGLE_SHARE),
         ("singles / FastAPI + SQLAlchemy", figures[FLOYO] / figures[PEER], SINGLE_GAIN),
@@ -120,11 +121,14 @@ def _targets(figures: dict[str, Any], here: Machine) -> list[dict[str, Any]]:
         for name, value, target in ratios
     ]
     failures = figures["singles_failures"]
+    times = round(figures["floyo_p99_ms"] / figures["limit_p99_ms"], 2)
     return [
         *targets,
-        here.target("p99 ms of singles", figures["floyo_p99_ms"], PROMPT_MS),
+        {"name": "p99 of singles / of raw ASGI", "value": times, "target": PROMPT_TIMES, "ms": figures["floyo_p99_ms"],
+         "reference_ms": PROMPT_MS, "within_reference": figures["floyo_p99_ms"] <= PROMPT_MS,
+         "ok": times <= PROMPT_TIMES},
         {"name": "failures", "value": failures, "target": 0, "ok": not failures},
-    ]
+    ]  # fmt: skip
 
 
 def main() -> int:
@@ -137,7 +141,7 @@ def main() -> int:
     here = machine.measure()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         figures = runner.run(measure(given))
-    targets = _targets(figures, here)
+    targets = _targets(figures)
     ok = all(target["ok"] for target in targets)
     print(json.dumps({"bench": "ingest", "ok": ok, "targets": targets, **here.figures(), **figures}))
     return 0 if ok else 1
