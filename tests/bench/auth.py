@@ -178,7 +178,7 @@ class Crowd:
             "argon2_per_second": round(statistics.median(one["per_second"] for one in alone), 1),
             "logins_of_argon2": round(statistics.median(shares), 3),
             "logins_of_argon2_by_cpu": round(statistics.median(by_cpu), 3),
-            "cpu_seconds_per_thousand": _medians(spent),
+            "cpu_seconds_per_thousand": spending.medians(spent),
             "refused": self.refused,
         }
 
@@ -235,11 +235,6 @@ async def measure_stack(logins: int) -> dict[str, Any]:
         idle = await crowd.measure_reads(token)
         flooded = await crowd.measure_reads_in_flood(token)
     return {**figures, "hashing_per_second": round(hashing, 1), "idle_p99_ms": round(idle, 2), **flooded}
-
-
-def _medians(found: list[dict[str, float]]) -> dict[str, float]:
-    names = {name: None for one in found for name in one}
-    return {name: round(statistics.median(one.get(name, 0.0) for one in found), 4) for name in names}
 
 
 async def measure(logins: int) -> dict[str, Any]:

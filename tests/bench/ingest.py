@@ -66,7 +66,7 @@ async def _singles(stand: Stand, key: dict[str, str], given: argparse.Namespace)
     }  # fmt: skip
     rates: dict[str, list[float]] = {name: [] for name in ways}
     p99: dict[str, list[float]] = {name: [] for name in ways}
-    costs: dict[str, dict[str, float]] = {}
+    costs: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     failures = 0
     for number in range(given.rounds + 1):  # the first warms up
         for name, (path, headers) in ways.items():
@@ -77,10 +77,11 @@ async def _singles(stand: Stand, key: dict[str, str], given: argparse.Namespace)
             if number:
                 rates[name].append(rate)
                 p99[name].append(load.percentile(0.99))
-                costs[name] = spending.a_thousand(before, spending.of_stack(stand), len(load.latencies))
+                costs[name].append(spending.a_thousand(before, spending.of_stack(stand), len(load.latencies)))
     figures: dict[str, Any] = {name: round(statistics.median(found)) for name, found in rates.items()}
     figures |= {f"{name}_p99_ms": statistics.median(found) for name, found in p99.items()}
-    return figures | {"singles_failures": failures, "cpu_seconds_a_thousand": costs}
+    spent = {name: spending.medians(found) for name, found in costs.items()}
+    return figures | {"singles_failures": failures, "cpu_seconds_a_thousand": spent}
 
 
 async def _batches(stand: Stand, key: dict[str, str], dsn: str, rounds: int) -> dict[str, Any]:

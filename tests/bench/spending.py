@@ -1,6 +1,7 @@
 """Seconds of CPU that processes of a stack have used, by their names."""
 
 import os
+import statistics
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -40,3 +41,9 @@ def a_thousand(before: dict[str, float], after: dict[str, float], operations: in
     """Seconds of CPU a thousand operations, by name, with what was hardly there left out, and `all` of it."""
     used = {name: 1_000 * (after[name] - before.get(name, 0.0)) / max(operations, 1) for name in after}
     return {name: round(value, 4) for name, value in {**used, "all": sum(used.values())}.items() if value >= 0.0005}
+
+
+def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Of what `a_thousand` said of each round, by name; what was left out of a round was nothing."""
+    names = {name: None for one in rounds for name in one}
+    return {name: round(statistics.median(one.get(name, 0.0) for one in rounds), 4) for name in names}

@@ -266,11 +266,12 @@ async def test_b81_no_token_no_upgrade(
     assert token not in caplog.text
 
 
-async def test_b82_a_foreign_origin_no_upgrade(live_url: str, tenant: Tenant) -> None:
+async def test_b82_a_foreign_origin_no_upgrade(live_url: str, tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(InvalidStatus) as caught:
         async with opened(live_url, mint(tenant.organization_id), headers={"Origin": "https://evil.example"}):
             pass
     assert caught.value.response.status_code == 403
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_too_many_sockets_no_upgrade(

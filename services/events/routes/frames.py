@@ -62,6 +62,11 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         if self.disconnected:
             self._leave()
 
+    async def send(self, message: Any) -> None:
+        """From the request; an answer instead of the upgrade ends the handshake too, which uvicorn logs as an error."""
+        await super().send(message)
+        self.handshake_complete |= message["type"] == "websocket.http.response.body"
+
     def send_receive_event_to_app(self) -> None:
         """A message is whole."""
         if self.attendant is None:
