@@ -85,7 +85,7 @@ class Trials:
         charge = self.folder / point
         charge.write_text(str(self.options.random.choice((0, 0, 0, 1))))
         await asyncio.sleep(self.options.random.uniform(0.0, 0.2))
-        deadline = time.monotonic() + 60
+        deadline, before = time.monotonic() + 60, self.fired
         while charge.exists() and time.monotonic() < deadline:
             await self.fire()
             waited = time.monotonic() + PATIENCE
@@ -93,7 +93,7 @@ class Trials:
                 await asyncio.sleep(0.05)
         if charge.exists():
             charge.unlink(missing_ok=True)
-            self.problems.append(f"nobody died at {point}")
+            self.problems.append(f"nobody died at {point}, while {self.fired - before} timers were let come due")
         else:
             self.deaths[point] += 1
 
