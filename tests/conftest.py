@@ -24,6 +24,18 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[keeper.RUN] = str(os.getpid())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remember failures by the names they have without workers: xdist adds `@group`, which `--last-failed` lacks."""
+    remembered = session.config.pluginmanager.get_plugin("lfplugin")
+    if remembered is not None and not hasattr(session.config, "workerinput"):
+        remembered.lastfailed = {_plain(name): True for name in remembered.lastfailed}
+
+
+def _plain(name: str) -> str:
+    return name.rpartition("@")[0] if name.rfind("@") > name.rfind("]") else name
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind; the servers ended when their last worker did."""
     if not hasattr(config, "workerinput"):

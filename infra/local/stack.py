@@ -139,8 +139,9 @@ class Stack:
     async def _start_servers(self) -> None:
         """The three servers that come from binaries; PostgreSQL last, because making its data takes longest."""
         remembered = self.home.remembered_ports()
-        held = {name: reserve(remembered.get(name)) for name in ("postgres", "valkey", "mail")}
-        self._held = {**held, "traefik": Reservation(self.port)}
+        held = {"traefik": Reservation(self.port)}  # before the system picks the other ports, or it might pick this one
+        held |= {name: reserve(remembered.get(name)) for name in ("postgres", "valkey", "mail")}
+        self._held = held
         static = gateway.prepare(self.home, self.port, self._services)
         self._supervise("traefik", static, http_probe(self.port, "/health"), self.port)
         passwords = environment.redis_passwords(self.home.secrets, self._services)
