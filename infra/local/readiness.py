@@ -41,7 +41,8 @@ class Readiness:
         while probes and _now() < deadline:
             if await http_probe(self._gateway, gateway.listing_path(listing()))():
                 reached = await asyncio.gather(*(probe() for probe in probes.values()))
-                probes = {item[0]: item[1] for item, routed in zip(probes.items(), reached, strict=True) if not routed}
+                missed = [name for name, routed in zip(probes, reached, strict=True) if not routed]
+                probes = {name: probes[name] for name in missed}
             await asyncio.sleep(0.03 if probes else 0)
         log = self._logs / "traefik.log"
         return [f"{name} is ready, but the gateway does not reach it ({log}): {tail(log, name)}" for name in probes]
