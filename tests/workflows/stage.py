@@ -92,7 +92,13 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def engine(
-        self, answers: Any = None, *, platform: bool = False, rehearsals: Any = None, **more: Any
+        self,
+        answers: Any = None,
+        *,
+        platform: bool = False,
+        rehearsals: Any = None,
+        instance: str = "worker",
+        **more: Any,
     ) -> AsyncIterator[Engine]:
         """A worker; with `platform` its steps reach Floyo itself, else the same answers."""
         outside: Any = answers or Answers()
@@ -104,7 +110,7 @@ class Stage:
         database = self.service.database
         tools = calls.Tools(outside, own, rehearsals and calls.Tools(rehearsals, own))
         recorder = Recorder(database, untold)
-        engine = Engine(database, recorder, tools, heart=database, owner=str(ids.new()), **more)
+        engine = Engine(database, recorder, tools, heart=database, owner=f"{instance}:{ids.new()}", **more)
         try:
             yield engine
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -43,6 +44,33 @@ async def test_another_worker_takes_over_with_the_same_key_and_no_attempt_lost(s
         await until(lambda: not dead.active)
     assert (await stage.read(run))["finished_at"] == found["finished_at"], "the late worker wrote nothing"
     assert await stage.execute("SELECT takeovers FROM run") == [(1,)]
+
+
+async def test_an_instance_that_comes_back_lets_go_of_what_it_held_and_of_nothing_else(stage: Stage) -> None:
+    workflow = await stage.workflow(http("b", retry={"attempts": 1}))
+    names = ("w-1", "w-1", "w-10", "w-1:w-1", "w_1")
+    runs = [await stage.start(workflow) for _ in names]
+    async with stage.service.database.statements() as connection:
+        for life, name in enumerate(names):
+            await leases.claim(connection, f"{name}:{UUID(int=life)}", 1, {}, 60)
+    async with stage.engine(instance="w-1") as returned:
+        await returned.inherit()
+        await returned.advance()
+        await until(lambda: not returned.active)
+    assert [(await stage.read(run))["status"] for run in runs] == ["succeeded"] * 2 + ["running"] * 3
+    assert sorted(await stage.execute("SELECT takeovers FROM run")) == [(0,), (0,), (0,), (1,), (1,)]
+
+
+async def test_an_instance_keeps_what_it_has_claimed_since_it_came_back(stage: Stage) -> None:
+    run = await stage.start(await stage.workflow(http("b")))
+    answers = Gated()
+    async with stage.engine(answers) as engine:
+        await engine.advance()
+        await engine.inherit()
+        await engine.advance()
+        answers.gate.set()
+        assert (await stage.finish(engine, run))["status"] == "succeeded"
+    assert await stage.execute("SELECT takeovers FROM run") == [(0,)]
 
 
 async def test_a_stale_token_writes_nothing(stage: Stage) -> None:

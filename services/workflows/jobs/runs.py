@@ -87,8 +87,9 @@ async def hear_bell(service: Service) -> None:
 
 
 async def keep_leases(service: Service) -> None:
-    """The heartbeat."""
+    """The heartbeat, once what an earlier life of this instance held is due again."""
     engine = service.part(Engine)
+    await engine.inherit()
     while True:
         await asyncio.sleep(HEARTBEAT_SECONDS)
         await engine.renew()

@@ -65,6 +65,14 @@ _RELEASE = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(UUID_TYPE)), bindparam("tokens", type_=ARRAY(BIGINT)))
 
+_INHERIT = text(
+    """
+    UPDATE run SET due_at = clock_timestamp(), lease_owner = NULL
+     WHERE due_at > now() AND due_at <= now() + make_interval(secs => :seconds) AND status = 'running'
+       AND starts_with(lease_owner, :prefix) AND length(lease_owner) = length(:owner) AND lease_owner <> :owner
+    """
+)
+
 _STEPS = """
     SELECT run_id, key, step_id, type, status, attempts, started_at, finished_at, due_at, input, output, error, state,
            aside
@@ -91,6 +99,15 @@ async def renew(session: AsyncSession, held: dict[UUID, int]) -> set[UUID]:
 async def release(session: AsyncSession, held: dict[UUID, int]) -> None:
     """Give leases back, so that another worker goes on at once."""
     await session.execute(_RELEASE, {"ids": list(held), "tokens": list(held.values())})
+
+
+async def inherit(session: AsyncSession, owner: str) -> int:
+    """Let go of what earlier lives of this instance still hold; `owner` is `instance:life`. Answers how many those were.
+
+    An instance is one process, so whoever held those is dead; were it not, it would keep those that it renews in time.
+    """
+    given = {"owner": owner, "prefix": owner[: owner.rindex(":") + 1], "seconds": LEASE_SECONDS}
+    return int((await session.execute(_INHERIT, given)).rowcount)  # type: ignore[attr-defined]
 
 
 async def steps(connection: Any, run_ids: Sequence[UUID]) -> list[Any]:
