@@ -23,6 +23,7 @@ SCALE = {"workflows-worker": 8, "workflows": 3, "integrations": 3}
 EFFECTS = ("one", "two", "inner")
 # A dead process whose place is passed by nobody for so long gets another run to die on.
 PATIENCE = 2.0
+UP_SECONDS = 60.0
 ANSWER_SECONDS = 15.0
 # What is asked of a run that a timer fired, whatever died on its way.
 FINAL = """
@@ -61,6 +62,17 @@ class Trials:
     fired: int = 0
     deaths: collections.Counter[str] = field(default_factory=collections.Counter)
     problems: list[str] = field(default_factory=list)
+    whole: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def look(self) -> None:
+        """Know whether every process is up: in a stack whose processes wait to be started again nobody passes anything."""
+        while True:
+            processes = await asyncio.to_thread(self.stand.all_processes)
+            if all(process["state"] == "ready" for process in processes):
+                self.whole.set()
+            else:
+                self.whole.clear()
+            await asyncio.sleep(0.1)
 
     async def work(self, queue: "asyncio.Queue[str]") -> None:
         """One lane: a trial after the other."""
@@ -70,6 +82,11 @@ class Trials:
                 queue.put_nowait(point)
                 await asyncio.sleep(0.2)
                 continue
+            try:
+                await asyncio.wait_for(self.whole.wait(), UP_SECONDS)
+            except TimeoutError:
+                self.problems.append(f"not every process was up again within {UP_SECONDS:.0f} s")
+                return
             await self._try(point)
 
     async def fire(self) -> None:
@@ -153,12 +170,15 @@ async def _scenario(options: Options, points: list[str], seeds: int, *faults: st
 
 
 async def _perform(trials: Trials, points: list[str], seeds: int) -> None:
+    """Eight lanes at once, so that up to eight processes die before any of them is back."""
     order = [point for point in points for _ in range(seeds)]
     trials.options.random.shuffle(order)
     queue: asyncio.Queue[str] = asyncio.Queue()
     for point in order:
         queue.put_nowait(point)
+    looking = asyncio.create_task(trials.look())
     await asyncio.gather(*(trials.work(queue) for _ in range(LANES)))
+    looking.cancel()
 
 
 async def _save(stand: Stand) -> list[str]:
