@@ -74,7 +74,7 @@ class Engine:
                     return
 
     async def inherit(self) -> None:
-        """Let what this instance held when it died be due at once; a lease of ten seconds is for those who never return."""
+        """Let what this instance held when it died be due at once; other leases run out by themselves."""
         async with self._heart.system() as session:
             freed = await leases.inherit(session, self._owner)
         if freed:

@@ -102,7 +102,7 @@ async def release(session: AsyncSession, held: dict[UUID, int]) -> None:
 
 
 async def inherit(session: AsyncSession, owner: str) -> int:
-    """Let go of what earlier lives of this instance still hold; `owner` is `instance:life`. Answers how many those were.
+    """Let go of the runs that earlier lives of this instance hold, and answer how many; `owner` is `instance:life`.
 
     An instance is one process, so whoever held those is dead; were it not, it would keep those that it renews in time.
     """
