@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 from starlette.exceptions import HTTPException
 
-from shared import errors, tracing
+from shared import errors, log, tracing
+
+_log = log.get(__name__)
 
 
 def bearer(scope: Any) -> str:
@@ -65,5 +67,17 @@ async def answer(send: Any, status: int, body: bytes, headers: Mapping[str, str]
 
 
 async def refuse(send: Any, error: errors.FloyoError) -> None:
+    """Sends an error as a problem, and notes it if it is a failure."""
+    note(error)
+    await tell(send, error)
+
+
+def note(error: errors.FloyoError) -> None:
+    """Logs a failure of this side with its cause; what callers do wrong they are told, nobody else."""
+    if error.status >= 500:
+        _log.warning("request-failed", problem=error.slug, cause=repr(error.__cause__))
+
+
+async def tell(send: Any, error: errors.FloyoError) -> None:
     """Sends an error as a problem."""
     await answer(send, error.status, orjson.dumps(error.body(tracing.trace_id())), error.headers)

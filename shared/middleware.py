@@ -79,7 +79,7 @@ class RequestMiddleware:
             _log.exception("request-crashed", error=repr(error))
             if answered:
                 raise
-            await asgi.refuse(answer, _CRASHED)
+            await asgi.tell(answer, _CRASHED)
 
     def _count(self, scope: Any, status: int, seconds: float) -> None:
         path = getattr(scope.get("route"), "path", "unmatched")

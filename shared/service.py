@@ -105,8 +105,7 @@ class SiblingIdentity:
 
     async def jwks(self) -> dict[str, Any]:
         """Auth's key set."""
-        answer: dict[str, Any] = await self._siblings.call("auth", "GET", "/internal/jwks")
-        return answer
+        return dict(await self._siblings.call("auth", "GET", "/internal/jwks"))
 
     async def api_key(self, digest: str) -> dict[str, Any] | None:
         """What auth knows of a key, by digest."""
@@ -116,10 +115,7 @@ class SiblingIdentity:
 
     async def revocations(self, after: int) -> dict[str, Any]:
         """The revocation feed after a position."""
-        answer: dict[str, Any] = await self._siblings.call(
-            "auth", "GET", "/internal/revocations", query={"after": str(after)}
-        )
-        return answer
+        return dict(await self._siblings.call("auth", "GET", "/internal/revocations", query={"after": str(after)}))
 
     async def note_use(self, keys: set[UUID]) -> None:
         """Tells auth which API keys were used."""

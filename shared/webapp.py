@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from shared import degraded, deps, errors, health, log, strictjson, tracing
+from shared import asgi, degraded, deps, errors, health, strictjson, tracing
 from shared.middleware import RequestMiddleware
 from shared.settings import Settings
 
@@ -27,8 +27,6 @@ _EXPOSED = [
     "ETag", degraded.HEADER, "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Trace-Id",
 ]  # fmt: skip
 _TITLES = {405: "Method not allowed"}
-
-_log = log.get(__name__)
 
 
 class StrictRequest(Request):
@@ -212,8 +210,7 @@ def problem(error: errors.FloyoError) -> JSONResponse:
 
 
 async def _render_problem(_request: Request, error: Any) -> JSONResponse:
-    if error.status >= 500:
-        _log.warning("request-failed", problem=error.slug, cause=repr(error.__cause__))
+    asgi.note(error)
     return problem(error)
 
 

@@ -13,15 +13,13 @@ from services.auth.domain import emails, logins
 from services.auth.domain.context import Context
 from services.auth.domain.sessions import Device
 from services.auth.schemas.sessions import Login, TokenPair
-from shared import asgi, errors, log, strictjson
+from shared import asgi, errors, strictjson
 from shared.service import Service
 from shared.webapp import PREFIX
 
 PATH = f"{PREFIX}/auth/login"
 _ROUTE = SimpleNamespace(path=PATH)
 _NEVER = frozenset({b"authorization", b"content-encoding"})
-
-_log = log.get(__name__)
 
 
 class QuickLogin:
@@ -49,8 +47,6 @@ class QuickLogin:
             scope["route"] = _ROUTE
             pair = await _login(service, scope, given)
         except errors.FloyoError as error:
-            if error.status >= 500:
-                _log.warning("request-failed", problem=error.slug, cause=repr(error.__cause__))
             await asgi.refuse(send, error)
             return
         await asgi.answer(send, 200, pair.model_dump_json().encode())

@@ -11,7 +11,7 @@ from services.integrations.deps import Desk
 from services.integrations.internal_routes import calls, together
 from services.integrations.internal_routes.together import Lines
 from services.integrations.schemas.calls import ActionCall, HttpCall, TogetherCalls, read
-from shared import asgi, errors, log, strictjson
+from shared import asgi, errors, strictjson
 from shared.deps import CalledBy
 from shared.service import Service
 
@@ -22,7 +22,6 @@ _CALLS: dict[str, tuple[type[BaseModel], Callable[..., Awaitable[Any]]]] = {
 }
 _ROUTES = {path: SimpleNamespace(path=path) for path in _CALLS}
 _workflows = CalledBy("workflows")
-_log = log.get(__name__)
 
 
 class QuickCalls:
@@ -44,8 +43,6 @@ class QuickCalls:
         try:
             found = await self._perform(scope, receive)
         except errors.FloyoError as error:
-            if error.status >= 500:
-                _log.warning("request-failed", problem=error.slug, cause=repr(error.__cause__))
             await asgi.refuse(send, error)
             return
         if isinstance(found, Lines):
