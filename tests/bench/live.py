@@ -19,7 +19,7 @@ from typing import Any
 import uvloop
 
 from infra.local import ports
-from tests.bench import live_peers, machine, spending
+from tests.bench import beside, live_peers, machine, spending
 from tests.bench.listening import Crowd
 from tests.bench.machine import Machine
 from tests.chaos.stand import Stand, open_stand
@@ -40,7 +40,7 @@ async def measure(rounds: int) -> dict[str, Any]:
         for process in started:
             peers.callback(process.wait)
             peers.callback(process.terminate)
-        await _route(stand, ports_of)
+        await beside.route(stand, {name: [ports_of[name]] for name in (LIMIT, PEER)[: len(started)]})
         figures: dict[str, Any] = {"processes": dict(Counter(one["name"] for one in stand.all_processes()))}
         figures |= {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2), "sockets": SOCKETS}
         rates: dict[str, list[float]] = {LIMIT: [], FLOYO: [], **({PEER: []} if peer else {})}
@@ -141,19 +141,6 @@ async def _steady(stand: Stand, name: str) -> dict[str, Any]:
 def _private(pid: int) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
-
-
-async def _route(stand: Stand, ports_of: dict[str, int]) -> None:
-    """Both behind the stack's own gateway, as /bench-<name>."""
-    names = [f"bench-{name}" for name in ports_of]
-    routers = {name: {"rule": f"PathPrefix(`/{name}`)", "service": name, "middlewares": [f"cut-{name}"]}
-               for name in names}  # fmt: skip
-    services = {f"bench-{name}": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}
-                for name, port in ports_of.items()}  # fmt: skip
-    cuts = {f"cut-{name}": {"stripPrefix": {"prefixes": [f"/{name}"]}} for name in names}
-    file = stand.home / "gateway" / "bench.yml"
-    file.write_text(json.dumps({"http": {"routers": routers, "services": services, "middlewares": cuts}}))
-    await asyncio.sleep(5)
 
 
 def _targets(figures: dict[str, Any], here: Machine) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ Body = Callable[[int, int], bytes]
 class Load:
     """Requests to one path; `latencies` are seconds, in the order of the answers.
 
-    What is not answered 200 or 201, or by a body that `accepts` refuses, is a failure.
+    What is not answered 200 or 201, or by a body that `accepts` refuses, has failed; `failed` counts what came instead.
     """
 
     port: int
@@ -26,7 +27,12 @@ class Load:
     accepts: Callable[[bytes], bool] = lambda _: True
     method: str = "POST"
     latencies: list[float] = field(default_factory=list)
-    failures: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def failures(self) -> int:
+        """How many have failed."""
+        return self.failed.total()
 
     async def go(self, seconds: float, body: Body, connections: int = 64) -> float:
         """Requests a second over some seconds; `body(connection, count)` makes each."""
@@ -39,7 +45,7 @@ class Load:
 
     async def _run(self, body: Body, connections: int, until: float = float("inf"), most: Any = None) -> float:
         self.latencies.clear()
-        self.failures = 0
+        self.failed.clear()
         loop = asyncio.get_running_loop()
         began = time.perf_counter()
         links = []
@@ -100,13 +106,15 @@ class Link(asyncio.Protocol):
         if len(self._received) < self._wanted:
             return
         self._load.latencies.append(time.perf_counter() - self._began)
-        is_good = self._received[9:12] in GOOD and self._load.accepts(self._received[self._begins :])
-        self._load.failures += not is_good
+        status, body = self._received[9:12], self._received[self._begins :]
+        if status not in GOOD or not self._load.accepts(body):
+            self._load.failed[f"{status.decode()} {body[:60].decode(errors='replace')}"] += 1
         self._received, self._wanted = b"", 0
         self._post()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The end, wanted or not."""
-        self._load.failures += error is not None
+        if error is not None:
+            self._load.failed[repr(error)] += 1
         if not self.done.done():
             self.done.set_result(None)

@@ -11,6 +11,7 @@ import asyncio
 import json
 import statistics
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,7 @@ async def _measure_way(stand: Stand, way: Way, rounds: int, seconds: float) -> d
     found: dict[int, list[float]] = {count: [] for count in COUNTS}
     limit: dict[int, list[float]] = {count: [] for count in COUNTS}
     spent: dict[int, float] = {}
-    failures = 0
+    failed: Counter[str] = Counter()
     load = Load(stand.port, way.path, {"Authorization": f"Bearer {stand.user['api_key']}"}, method=way.method)
     for number in range(rounds):
         for count in COUNTS if number % 2 == 0 else reversed(COUNTS):
@@ -70,16 +71,16 @@ async def _measure_way(stand: Stand, way: Way, rounds: int, seconds: float) -> d
             found[count].append(await load.go(seconds, way.body, way.callers))
             used = spending.a_thousand(before, spending.of_stack(stand), len(load.latencies))
             spent[count] = round(used["all"] - used.get("load", 0.0), 4)
-            failures += load.failures
+            failed += load.failed
             if way.has_limit:
                 bare = Load(stand.port, f"/bench-{GROUPED}-{count}/events", {})
                 await bare.go(WARM_SECONDS, ingest.event, way.callers)
                 limit[count].append(await bare.go(seconds, ingest.event, way.callers))
-                failures += bare.failures
+                failed += bare.failed
     await _scale(stand, way.service, 1)
     figures: dict[str, Any] = {"per_second": _medians(found), "rounds": _rounded(found)}
     figures |= {"limit_per_second": _medians(limit), "limit_rounds": _rounded(limit)} if way.has_limit else {}
-    return {**figures, "cpu_seconds_per_thousand": spent, "callers": way.callers, "failures": failures}
+    return {**figures, "cpu_seconds_per_thousand": spent, "callers": way.callers, "failed": dict(failed)}
 
 
 def _medians(found: dict[int, list[float]]) -> dict[int, int]:
@@ -106,7 +107,7 @@ def judge(figures: dict[str, Any]) -> list[dict[str, Any]]:
             name = f"throughput of {count} × {service} / of 1"
             within = {"reference": KEPT, "within_reference": ratio >= KEPT}
             targets.append({"name": name, "value": ratio, "target": target, **within, "ok": ratio >= target})
-    failures = sum(found["failures"] for found in figures.values())
+    failures = sum(sum(found["failed"].values()) for found in figures.values())
     return [*targets, {"name": "failures", "value": failures, "target": 0, "ok": not failures}]
 
 

@@ -65,7 +65,7 @@ class Trials:
     whole: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def look(self) -> None:
-        """Know whether every process is up: in a stack whose processes wait to be started again nobody passes anything."""
+        """Know whether every process is up: while they wait to be started again, nobody passes anything."""
         while True:
             processes = await asyncio.to_thread(self.stand.all_processes)
             if all(process["state"] == "ready" for process in processes):
