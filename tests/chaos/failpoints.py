@@ -76,18 +76,22 @@ class Trials:
 
     async def work(self, queue: "asyncio.Queue[str]") -> None:
         """One lane: a trial after the other."""
-        while not queue.empty():
+        while await self._is_whole() and not queue.empty():
             point = queue.get_nowait()
             if (self.folder / point).exists():  # another lane tries the same point just now
                 queue.put_nowait(point)
                 await asyncio.sleep(0.2)
                 continue
-            try:
-                await asyncio.wait_for(self.whole.wait(), UP_SECONDS)
-            except TimeoutError:
-                self.problems.append(f"not every process was up again within {UP_SECONDS:.0f} s")
-                return
             await self._try(point)
+
+    async def _is_whole(self) -> bool:
+        """Wait until every process is up; False, and a fault, when one is not up in time."""
+        try:
+            await asyncio.wait_for(self.whole.wait(), UP_SECONDS)
+        except TimeoutError:
+            self.problems.append(f"not every process was up again within {UP_SECONDS:.0f} s")
+            return False
+        return True
 
     async def fire(self) -> None:
         """Let a timer come due whose last firing is over."""
