@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from asyncpg import PostgresError
@@ -23,7 +22,6 @@ DEADLOCK_RETRIES = 3
 # Classes of SQLSTATE that one item can be guilty of: data exception, constraint, program limit.
 _GUILTY = ("22", "23", "54")
 _DEADLOCK = "40P01"
-_KEY_AND_PLACE = itemgetter(0, 1)
 
 _log = log.get(__name__)
 
@@ -37,9 +35,10 @@ class _Entry:
 class GroupCommit(Generic[Item, Result]):
     """Collects items of many callers and writes them in sorted groups; `write` is one committed transaction.
 
-    Groups follow one another and begin at least `interval` seconds apart: a transaction costs as much as some twenty
-    rows, so that a crowd is better served by few large ones. Who comes alone waits for nobody. Beside a group that is
-    held up for longer than PATIENCE another begins.
+    Groups follow one another. A transaction costs as much as some twenty rows, so that a crowd is better served by few
+    large ones: when fewer than `enough` callers are waiting at the end of a group of several, the next one begins only
+    after as long as that took. Who comes alone waits for nobody. Beside a group that is held up for longer than
+    PATIENCE another begins.
     Sorting makes overlapping groups wait for each other instead of deadlocking. A group that the database refuses for
     its content is halved until the bad item stands alone and fails alone.
     """
@@ -50,14 +49,14 @@ class GroupCommit(Generic[Item, Result]):
         key: Callable[[Item], Any],
         capacity: int,
         *,
-        interval: float = 0.0,
+        enough: int = 0,
         writers: int = WRITERS,
     ) -> None:
         self._writers = writers
         self._write = write
         self._key = key
         self._capacity = capacity
-        self._interval = interval
+        self._enough = enough
         self._next_at = 0.0
         self._waiting: deque[_Entry] = deque()
         self._woken = asyncio.Event()
@@ -88,23 +87,25 @@ class GroupCommit(Generic[Item, Result]):
                 group.create_task(self._work())
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             while not self._waiting:
                 self._woken.clear()
                 await self._woken.wait()
             if await self._is_early():
                 continue
-            began, entries = asyncio.get_running_loop().time(), self._take()
+            began, entries = loop.time(), self._take()
             try:
                 await self._commit(entries)
             finally:
-                self._next_at = began + self._interval
+                gathers = len(entries) > 1 and len(self._waiting) < self._enough
+                self._next_at = loop.time() + min(loop.time() - began, PATIENCE) if gathers else 0.0
                 self.size -= sum(len(entry.items) for entry in entries)
                 for entry in entries:
                     entry.done.cancel()  # only what has no answer: the process is ending
 
     async def _is_early(self) -> bool:
-        """Whether another group is under way or has just begun; then some of that time has passed on return."""
+        """Whether another group is under way or gathers; then some of that time has passed on return."""
         now = asyncio.get_running_loop().time()
         if now < self._next_at:
             await asyncio.sleep(self._next_at - now)
@@ -122,7 +123,7 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _commit(self, entries: list[_Entry]) -> None:
         numbered = [(self._key(item), place, item) for place, item in enumerate(_items(entries))]
-        numbered.sort(key=_KEY_AND_PLACE)
+        numbered.sort()  # no two have the same place, so that items are never compared
         results: list[Any] = [None] * len(numbered)
         try:
             written = await self._try([item for _, _, item in numbered])

@@ -1,11 +1,16 @@
-"""Groups that follow one another, and one beside a group that is held up."""
+"""Groups that follow one another, what they wait for, and one beside a group that is held up."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
+
+from shared import groupcommit
 from shared.groupcommit import PATIENCE, GroupCommit
 from shared.service import Service
+
+ENOUGH = 3
 
 
 class Log:
@@ -24,7 +29,7 @@ class Log:
 @asynccontextmanager
 async def committing(log: Log) -> AsyncIterator[GroupCommit[int, int]]:
     """A group commit at work."""
-    group: GroupCommit[int, int] = GroupCommit(log.write, int, 100, interval=0.001)
+    group: GroupCommit[int, int] = GroupCommit(log.write, int, 100, enough=ENOUGH)
     working = asyncio.create_task(group.run(Service.__new__(Service)))
     yield group
     working.cancel()
@@ -58,3 +63,33 @@ async def test_a_group_that_is_held_up_does_not_hold_up_the_others() -> None:
         locked.set()
         assert await held == [10]
         assert await group.submit([4]) == [40]
+
+
+async def test_after_a_crowd_few_wait_for_others() -> None:
+    log = Log()
+    async with committing(log) as group:
+        crowd = [asyncio.create_task(group.submit([number])) for number in (1, 2)]
+        await asyncio.sleep(PATIENCE)
+        log.open.set()
+        await asyncio.gather(*crowd)
+        few = asyncio.create_task(group.submit([3]))
+        await asyncio.sleep(PATIENCE / 10)
+        await asyncio.gather(few, group.submit([4]))
+        assert log.groups == [[1, 2], [3, 4]]
+        await group.submit([5])
+        await group.submit([6])
+        assert log.groups[2:] == [[5], [6]]
+
+
+async def test_after_a_crowd_enough_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groupcommit, "PATIENCE", 10.0)
+    log = Log()
+    async with committing(log) as group:
+        crowd = [asyncio.create_task(group.submit([number])) for number in (1, 2)]
+        await asyncio.sleep(0.4)
+        crowd += [asyncio.create_task(group.submit([number])) for number in range(3, 3 + ENOUGH)]
+        await asyncio.sleep(0)
+        log.open.set()
+        async with asyncio.timeout(0.3):
+            await asyncio.gather(*crowd)
+        assert log.groups == [[1, 2], [3, 4, 5]]

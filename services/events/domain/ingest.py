@@ -24,7 +24,7 @@ from shared.idempotency import Answer
 from shared.service import Service
 from shared.testing import faults
 
-INTERVAL_SECONDS = 0.003
+ENOUGH = 20
 KEYS = idempotency.Keys(idempotency_key)
 
 Read = Callable[[bytes], Draft]
@@ -146,9 +146,7 @@ class Committer:
         self._sender = sender
         self._beside = asyncio.Semaphore(WRITERS)
         self._unheard: set[asyncio.Task[Any]] = set()
-        self.group: GroupCommit[Draft, Appended | None] = GroupCommit(
-            self._write, _key, capacity, interval=INTERVAL_SECONDS
-        )
+        self.group: GroupCommit[Draft, Appended | None] = GroupCommit(self._write, _key, capacity, enough=ENOUGH)
 
     async def commit_events(self, service: Service) -> None:
         """A loop."""
