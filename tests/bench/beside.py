@@ -34,8 +34,11 @@ async def database(stand: Stand) -> str:
     return dsn.rpartition("/")[0] + "/postgres"
 
 
-async def route(stand: Stand, servers: Mapping[str, Sequence[int]]) -> None:
-    """Servers behind the gateway, as /bench-<name>; returns once it reaches each."""
+async def route(stand: Stand, servers: Mapping[str, Sequence[int]], probe: str = "/docs") -> None:
+    """Servers behind the gateway, as /bench-<name>, instead of those before; returns once it reaches each.
+
+    Each answers `probe` with 200 or 201.
+    """
     routers = {
         f"bench-{name}": {
             "rule": f"PathPrefix(`/bench-{name}/`)",
@@ -55,7 +58,7 @@ async def route(stand: Stand, servers: Mapping[str, Sequence[int]]) -> None:
         reached = 0
         for _ in range(100):
             with contextlib.suppress(OSError, aiohttp.ClientError):
-                async with stand.http.get(f"http://127.0.0.1:{stand.port}/bench-{name}/docs") as answer:
+                async with stand.http.get(f"http://127.0.0.1:{stand.port}/bench-{name}{probe}") as answer:
                     reached = reached + 1 if answer.status in {200, 201} else 0
             if reached >= len(numbers):  # one after the other, as the gateway has them take turns
                 break

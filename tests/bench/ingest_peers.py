@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
+from shared.server import KEEP_ALIVE
+
 PREPARE = """
 CREATE TABLE IF NOT EXISTS peer (id uuid PRIMARY KEY, source text, type text, actor text, external_id text, data jsonb,
     received_at timestamptz, UNIQUE (source, external_id))
@@ -145,4 +147,5 @@ async def _insert(link: "asyncpg.Connection[asyncpg.Record]", batches: list[list
 if __name__ == "__main__":
     which, number, database = sys.argv[1:]
     served: Any = {"bare": lambda _: bare, "grouped": Grouped, "usual": usual}[which](database)
-    uvicorn.run(served, port=int(number), log_level="error", access_log=False, lifespan="off")
+    quiet: dict[str, Any] = {"log_level": "error", "access_log": False}
+    uvicorn.run(served, port=int(number), lifespan="off", timeout_keep_alive=KEEP_ALIVE, **quiet)

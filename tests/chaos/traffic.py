@@ -41,6 +41,7 @@ class Traffic:
     reads: Sequence[str] = READS
     writes: Sequence[str] = WRITES
     patience: float = 15.0
+    base: str = "/api/v1"
     answers: list[Answer] = field(default_factory=list)
     mark: str = field(default_factory=lambda: secrets.token_hex(4))
     _person: dict[str, str] = field(default_factory=dict)
@@ -106,7 +107,7 @@ class Traffic:
         """One request; the number makes its body another one."""
         body = None if method == "GET" else _body(path, f"{self.mark}-{number}")
         headers = self._person if path == "/api-keys" else None
-        url = f"http://127.0.0.1:{self.stand.port}/api/v1{path}"
+        url = f"http://127.0.0.1:{self.stand.port}{self.base}{path}"
         began = time.monotonic()
         try:
             timeout = aiohttp.ClientTimeout(total=self.patience)
