@@ -23,8 +23,8 @@ from tests.chaos.stand import Stand, open_stand
 from tests.chaos.traffic import Answer, Traffic, percentile
 
 ONLY_BY_NAME = True
-SHARE, TRIAL_RATE = 0.6, 60.0
-TRIAL_SECONDS, WARM_UP_SECONDS, LOOK_SECONDS, CONTROL_SECONDS = 30.0, 60.0, 5.0, 90.0
+SHARE, FIRST_RATE, TRIALS = 0.6, 60.0, 2
+TRIAL_SECONDS, WARM_UP_SECONDS, LOOK_SECONDS, CONTROL_SECONDS = 20.0, 60.0, 5.0, 90.0
 MEMORY, WAITING, WORK, DESCRIPTORS = 1.05, 1.10, 1.10, 8
 BARE, BARE_RATE = "bare", 10.0
 
@@ -116,14 +116,21 @@ async def _scenario(seconds: float, **variables: str) -> dict[str, Any]:
 
 
 async def _rate(stand: Stand) -> float:
-    """Requests a second that keep the cores busy for their share of the time, by a trial at a lower rate."""
-    async with Traffic(stand, TRIAL_RATE):
-        await asyncio.sleep(TRIAL_SECONDS / 3)
-        before = _spent(stand)
-        await asyncio.sleep(TRIAL_SECONDS)
-        after = _spent(stand)
+    """Requests a second that keep the cores busy for their share of the time, each trial nearer to it."""
+    rate = FIRST_RATE
+    for _ in range(TRIALS):
+        async with Traffic(stand, rate):
+            await asyncio.sleep(TRIAL_SECONDS / 2)
+            before = _spent(stand)
+            await asyncio.sleep(TRIAL_SECONDS)
+            rate *= SHARE / _busy(before, _spent(stand))
+    return rate
+
+
+def _busy(before: Spent, after: Spent) -> float:
+    """The share of the cores' time that was spent between two moments."""
     used = after.stack + after.load - before.stack - before.load
-    return TRIAL_RATE * SHARE * (os.cpu_count() or 1) * (after.at - before.at) / used
+    return used / (after.at - before.at) / (os.cpu_count() or 1)
 
 
 def _spent(stand: Stand) -> Spent:
@@ -164,6 +171,7 @@ def _judge(seen: Seen, whole: Quarter) -> tuple[dict[str, Any], list[str]]:
     faults += [f"{len(failed)} requests failed, such as {failed[0]}"] if failed else []
     figures = {
         "requests": len(answers),
+        "busy": round(_busy(seen.spent[0], seen.spent[-1]), 3),
         "memory_mib": [round(sum(early.values()), 1), round(sum(late.values()), 1)],
         "memory_growth": round(memory - 1, 4),
         "grown_most": max(((round(late[name] / early[name] - 1, 4), name) for name in late), default=None),
