@@ -125,7 +125,7 @@ async def test_the_instance_beside_a_hanging_one_serves_everybody(
     sick.mood = "hanging"
     async with asyncio.timeout(20):
         while (await siblings.describe())["status"] == "ok":
-            await asyncio.gather(*(ask() for _ in range(10)), return_exceptions=True)
+            await asyncio.gather(*(ask(3.0) for _ in range(10)), return_exceptions=True)
     seen = sick.calls
     answers = await asyncio.gather(*(ask(10.0) for _ in range(100)))
     assert answers == [{"port": well.port}] * 100
