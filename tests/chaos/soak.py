@@ -48,7 +48,7 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Quarter:
+class Period:
     """A part of the time by the monotonic clock; the first and the last one are held against each other."""
 
     begins: float
@@ -66,14 +66,14 @@ class Quarter:
         """Milliseconds of CPU a request: the stack's, and of whoever asks."""
         inside = self.of(spent)
         first, last = inside[0], inside[-1]
-        count = len(Quarter(first.at, last.at).of(answers)) / 1_000
+        count = len(Period(first.at, last.at).of(answers)) / 1_000
         return (last.stack - first.stack) / count, (last.load - first.load) / count
 
-    def minutes(self) -> "list[Quarter]":
+    def minutes(self) -> "list[Period]":
         """In parts of about a minute."""
         count = max(1, round((self.ends - self.begins) / 60))
         step = (self.ends - self.begins) / count
-        return [Quarter(self.begins + step * number, self.begins + step * (number + 1)) for number in range(count)]
+        return [Period(self.begins + step * number, self.begins + step * (number + 1)) for number in range(count)]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ async def _scenario(seconds: float, **variables: str) -> dict[str, Any]:
                 await _look(stand, seen)
                 gc.freeze()  # the answers stay, and whoever asks does not look through them again and again
                 await asyncio.sleep(LOOK_SECONDS)
-    figures, faults = _judge(seen, Quarter(began, began + seconds))
+    figures, faults = _judge(seen, Period(began, began + seconds))
     load = {"rate": round(rate, 1), "minutes": round(seconds / 60, 1)}
     return {**load, **figures, "faults": faults}
 
@@ -148,10 +148,10 @@ async def _look(stand: Stand, seen: Seen) -> None:
             seen.looks.setdefault(process["instance"], []).append(Look(time.monotonic(), memory, found.num_fds()))
 
 
-def _judge(seen: Seen, whole: Quarter) -> tuple[dict[str, Any], list[str]]:
+def _judge(seen: Seen, whole: Period) -> tuple[dict[str, Any], list[str]]:
     """The last quarter beside the first one, which begins after the warm-up."""
     length = (whole.ends - whole.begins) / 4
-    first, last = Quarter(whole.begins, whole.begins + length), Quarter(whole.ends - length, whole.ends)
+    first, last = Period(whole.begins, whole.begins + length), Period(whole.ends - length, whole.ends)
     early = {name: median(look.memory for look in first.of(found)) for name, found in seen.looks.items()}
     late = {name: median(look.memory for look in last.of(found)) for name, found in seen.looks.items()}
     more = {name: round(median(look.descriptors for look in last.of(found))

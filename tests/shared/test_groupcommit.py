@@ -65,15 +65,16 @@ async def test_a_group_that_is_held_up_does_not_hold_up_the_others() -> None:
         assert await group.submit([4]) == [40]
 
 
-async def test_after_a_crowd_few_wait_for_others() -> None:
+async def test_after_a_crowd_few_wait_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groupcommit, "PATIENCE", 10.0)
     log = Log()
     async with committing(log) as group:
         crowd = [asyncio.create_task(group.submit([number])) for number in (1, 2)]
-        await asyncio.sleep(PATIENCE)
+        await asyncio.sleep(0.4)
         log.open.set()
         await asyncio.gather(*crowd)
         few = asyncio.create_task(group.submit([3]))
-        await asyncio.sleep(PATIENCE / 10)
+        await asyncio.sleep(0.04)
         await asyncio.gather(few, group.submit([4]))
         assert log.groups == [[1, 2], [3, 4]]
         await group.submit([5])
